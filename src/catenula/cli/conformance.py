@@ -1,0 +1,63 @@
+"""``catenula conformance``: comparing this implementation with recorded data of the reference.
+
+Both commands end with ``N passed, N failed, N skipped`` and exit with 1 when anything failed.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from catenula.conformance.report import Report
+
+_PATHS = click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+)
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+
+
+@click.group()
+def conformance() -> None:
+    """Compare this implementation with recorded data of the reference."""
+
+
+@conformance.command("types")
+@_PATHS
+@_AS_JSON
+def types_command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Compare types, hashes, signatures, messages, views and state machines.
+
+    PATHS are recorded files, or directories of them, plain or compressed with gzip.
+    """
+    from catenula.conformance.types import run_types
+
+    _finish(run_types(paths), as_json=as_json)
+
+
+@conformance.command("replay")
+@_PATHS
+@_AS_JSON
+def replay_command(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Execute recorded histories and compare every block with the certified one.
+
+    PATHS are recordings of networks, or directories of them.
+    """
+    from catenula.conformance.replay import run_replay
+
+    _finish(run_replay(paths), as_json=as_json)
+
+
+def _finish(report: "Report", *, as_json: bool) -> None:
+    """Print the report; exit with 1 unless everything compared was the same."""
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if not report.is_success:
+        raise click.exceptions.Exit(1)

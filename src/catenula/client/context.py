@@ -1,0 +1,59 @@
+"""What all flows of a client share: local node, wallet, signer, validators, options, time, chance."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from catenula.base.identifiers import ChainId
+from catenula.client.hedged import Hedging
+from catenula.client.local_node import LocalNode
+from catenula.client.options import ClientOptions
+from catenula.client.quorum import Patience
+from catenula.client.remote_node import RemoteNode, Validators
+from catenula.client.signers import Signer
+from catenula.client.trust import Committees
+from catenula.client.wallet import Wallet
+from catenula.validator.chain_locks import ChainLocks
+from catenula.validator.clock import Clock
+
+if TYPE_CHECKING:
+    from catenula.client.background import BackgroundUpdates
+
+
+@dataclass(slots=True)
+class ClientContext:
+    """One client: everything its chains have in common."""
+
+    local: LocalNode
+    wallet: Wallet
+    signer: Signer
+    validators: Validators
+    committees: Committees
+    options: ClientOptions
+    clock: Clock
+    random: Random
+    updates: "BackgroundUpdates"
+    synchronizing: ChainLocks = field(default_factory=ChainLocks)
+    """One download per chain at a time, so that validators are not asked for the same blocks."""
+
+    @property
+    def admin_chain_id(self) -> ChainId:
+        """The chain that announces committees."""
+        return self.committees.admin_chain_id
+
+    @property
+    def patience(self) -> Patience:
+        """How long quorum calls collect further answers."""
+        return Patience(self.clock, self.options.quorum_grace_period)
+
+    def nodes(self) -> list[RemoteNode]:
+        """The validators of the current committee."""
+        return self.validators.of(self.committees.current())
+
+    def blob_hedging(self) -> Hedging:
+        """How blobs are downloaded."""
+        return Hedging(self.clock, self.random, self.options.blob_download_hedge_delay_us)
+
+    def certificate_hedging(self) -> Hedging:
+        """How certificates are downloaded."""
+        return Hedging(self.clock, self.random, self.options.certificate_download_hedge_delay_us)

@@ -1,0 +1,1 @@
+"""Reading recorded data and comparing it with what we compute."""

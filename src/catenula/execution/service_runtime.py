@@ -1,0 +1,78 @@
+"""What a service may ask of the host while it answers a query (spec 04 §2.2, §5).
+
+Queries change nothing: no store is written, no blob becomes used. Operations a service schedules
+are collected in call order.
+"""
+
+from catenula.base.identifiers import ApplicationId
+from catenula.base.integers import Timestamp
+from catenula.execution import blobs
+from catenula.execution.applications import ServiceInstance, ServiceModule
+from catenula.execution.base_runtime import BaseRuntime, Frame
+from catenula.execution.environment import HttpRequest
+from catenula.execution.errors import runtime_error, runtime_limit
+from catenula.execution.executor import Executor
+from catenula.execution.resources import ActionBudget
+from catenula.protocol import ApplicationDescription, HttpResponse, UserOperation
+
+
+class ServiceRuntime(BaseRuntime):
+    """The host as a service sees it; one lives for one query."""
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__(executor, ActionBudget(executor.controller, 0))
+        self.scheduled_operations: list[UserOperation] = []
+        self._modules: dict[ApplicationId, tuple[ServiceModule, ApplicationDescription]] = {}
+        self._instances: dict[ApplicationId, ServiceInstance] = {}
+
+    def run(self, application_id: ApplicationId, query: bytes) -> bytes:
+        """Load a service with its requirements and answer ``query``."""
+        stack = [application_id]
+        while stack:
+            next_id = stack.pop()
+            if next_id not in self._modules:
+                stack.extend(reversed(self._load(next_id)[1].required_application_ids))
+        return self.query_application(application_id, query)
+
+    def _load(self, application_id: ApplicationId) -> tuple[ServiceModule, ApplicationDescription]:
+        loaded = self._modules.get(application_id)
+        if loaded is None:
+            executor = self._executor
+            description = blobs.loaded_description(executor, application_id, self._described)
+            module = executor.environment.applications.service(
+                description, lambda blob_id: blobs.bytecode(executor, blob_id)
+            )
+            loaded = self._modules[application_id] = (module, description)
+        return loaded
+
+    def query_application(self, application_id: ApplicationId, query: bytes) -> bytes:
+        """Query another service; one that is being queried already is refused."""
+        if any(frame.application_id == application_id for frame in self._frames):
+            raise runtime_error("ReentrantCall", application_id=application_id)
+        module, description = self._load(application_id)
+        self._frames.append(Frame(application_id, description, None, None))
+        instance = self._instances.get(application_id)
+        if instance is None:
+            instance = self._instances[application_id] = module.instance(self)
+        response = instance.handle_query(query)
+        self._frames.pop()
+        return response
+
+    def schedule_operation(self, operation: bytes) -> None:
+        """Add an operation of the current application to the outcome of the query."""
+        self.scheduled_operations.append(UserOperation(self._frame.application_id, operation))
+
+    def check_execution_time(self) -> None:
+        """Fail when the limit of the query has passed."""
+        if self._executor.oracles.service_time_is_up():
+            raise runtime_limit("MaximumServiceOracleExecutionTimeExceeded")
+
+    def assert_before(self, timestamp: Timestamp) -> None:
+        """Fail unless the node's clock is before ``timestamp``."""
+        if self._executor.oracles.local_time() >= timestamp:
+            raise runtime_error("AssertBefore", timestamp=timestamp)
+
+    def http_request(self, request: HttpRequest) -> HttpResponse:
+        """Perform an HTTP request; it is not recorded."""
+        self._require_http_permission()
+        return self._perform_http(request, lambda policy: policy.maximum_http_response_bytes)

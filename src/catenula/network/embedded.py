@@ -1,0 +1,128 @@
+"""The embedded network: validators in this process, in memory or on disk.
+
+`EmbeddedNetwork` owns the validators and knows the genesis; wallets are made on top of it in
+`catenula.network.network`. A network on disk lives in one folder: ``network.json`` with genesis
+and keys, one store per validator, one per wallet.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from catenula.base.crypto import Secp256k1PublicKey
+from catenula.base.errors import LocalError
+from catenula.execution.applications import ApplicationLoader, NativeApplications
+from catenula.network.configuration import (
+    NetworkConfiguration,
+    NetworkShape,
+    RandomBytes,
+    load_configuration,
+    make_configuration,
+    save_configuration,
+)
+from catenula.network.embedded_validator import EmbeddedValidator
+from catenula.protocol import GenesisConfig
+from catenula.transport.validator_node import ValidatorNode
+from catenula.validator.clock import Clock, SystemClock
+
+ENGINES = ("sqlite", "rocksdb")
+_SWITCH_INTERVAL_SECONDS = 0.0002
+"""Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
+make each of them wait for the event loop."""
+
+
+class EmbeddedNetwork:
+    """The validators of a network in this process."""
+
+    def __init__(
+        self,
+        configuration: NetworkConfiguration,
+        *,
+        folder: Path | None,
+        engine: str,
+        clock: Clock,
+        applications: ApplicationLoader,
+    ) -> None:
+        self.configuration, self.folder, self.engine = configuration, folder, engine
+        self.clock, self.applications = clock, applications
+        if folder is not None:
+            sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+        self.validators = [
+            EmbeddedValidator(
+                configuration,
+                index,
+                location=self.location(f"validator-{index + 1}"),
+                clock=clock,
+                applications=applications,
+            )
+            for index in range(len(configuration.validators))
+        ]
+
+    @property
+    def genesis(self) -> GenesisConfig:
+        """The genesis configuration."""
+        return self.configuration.genesis
+
+    def location(self, name: str) -> str:
+        """The store of a validator or wallet of this name."""
+        if self.folder is None:
+            return "memory:"
+        return f"{self.engine}:{self.folder / name}.{self.engine}"
+
+    def nodes(self) -> Mapping[Secp256k1PublicKey, ValidatorNode]:
+        """Every validator as its clients see it, running or not."""
+        return {
+            validator.keys.consensus.public_key(): validator.node
+            for validator in self.validators
+        }
+
+    def start_all(self) -> None:
+        """Start the validators that are not running."""
+        for validator in self.validators:
+            validator.start()
+
+    async def stop_all(self) -> None:
+        """Stop every validator; what is on disk stays."""
+        for validator in self.validators:
+            await validator.stop()
+
+    async def settled(self) -> None:
+        """Return when no message is on its way between chains of any running validator."""
+        for validator in self.validators:
+            if validator.driver is not None:
+                await validator.driver.settled()
+
+
+def make_network(
+    shape: NetworkShape,
+    *,
+    random_bytes: RandomBytes,
+    folder: str | Path | None = None,
+    engine: str = "sqlite",
+    clock: Clock | None = None,
+) -> EmbeddedNetwork:
+    """A network of new keys, or the one that lives in ``folder``; its validators are running.
+
+    Raises `LocalError` for an unknown engine or a folder with something else in it.
+    """
+    if engine not in ENGINES:
+        raise LocalError(
+            f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}", retryable=False
+        )
+    clock = clock if clock is not None else SystemClock()
+    path = Path(folder) if folder is not None else None
+    configuration = load_configuration(path) if path is not None else None
+    if configuration is None:
+        configuration = make_configuration(shape, random_bytes=random_bytes, now=clock.now())
+        if path is not None:
+            path.mkdir(parents=True, exist_ok=True)
+            save_configuration(configuration, path)
+    network = EmbeddedNetwork(
+        configuration,
+        folder=path,
+        engine=engine,
+        clock=clock,
+        applications=NativeApplications(),
+    )
+    network.start_all()
+    return network

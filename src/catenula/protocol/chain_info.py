@@ -1,0 +1,120 @@
+"""Chain info: the signed answer of a validator about a chain (spec 01 §6.7, 06 §4.9)."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from catenula.base.codec import MemoRecord, Record
+from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, ValidatorSecretKey
+from catenula.base.errors import ProtocolError
+from catenula.base.hashing import typed_hash
+from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
+from catenula.base.integers import U64, Amount, BlockHeight, Epoch, Timestamp
+from catenula.protocol.blocks import Block
+from catenula.protocol.certificates import TimeoutCertificate
+from catenula.protocol.chains import ChainDescription
+from catenula.protocol.committee import Committee
+from catenula.protocol.identifiers import ChainAndHeight
+from catenula.protocol.messages import IncomingBundle
+from catenula.protocol.ownership import ChainOwnership
+from catenula.protocol.proposals import BlockProposal, LockingBlock
+from catenula.protocol.rounds import Round
+from catenula.protocol.votes import LiteVote
+
+
+class BlockHeightRange(Record, frozen=True):
+    """A range of heights; unused over gRPC."""
+
+    start: BlockHeight
+    limit: U64 | None
+
+
+class ChainInfoQuery(Record, frozen=True):
+    """A question about a chain; see spec 06 §4.9 for each flag."""
+
+    JSON_DEFAULTS: ClassVar[dict[str, Any]] = {"create_network_actions": True}
+
+    chain_id: ChainId
+    test_next_block_height: BlockHeight | None = None
+    request_owner_balance: AccountOwner = AccountOwner.CHAIN
+    request_committees: bool = False
+    request_pending_message_bundles: bool = False
+    request_sent_certificate_hashes_in_range: BlockHeightRange | None = None
+    request_received_log_excluding_first_n: U64 | None = None
+    request_manager_values: bool = False
+    request_leader_timeout: tuple[BlockHeight, Round] | None = None
+    request_fallback: bool = False
+    request_sent_certificate_hashes_by_heights: tuple[BlockHeight, ...] = ()
+    create_network_actions: bool = False
+
+
+class ChainManagerInfo(Record, frozen=True):
+    """The chain manager's state at the next height (spec 05 §7.7)."""
+
+    ownership: ChainOwnership
+    requested_signed_proposal: BlockProposal | None
+    requested_proposed: BlockProposal | None
+    requested_locking: LockingBlock | None
+    timeout: TimeoutCertificate | None
+    pending: LiteVote | None
+    timeout_vote: LiteVote | None
+    fallback_vote: LiteVote | None
+    requested_confirmed: Block | None
+    requested_validated: Block | None
+    current_round: Round
+    leader: AccountOwner | None
+    round_timeout: Timestamp | None
+
+
+class ChainInfo(MemoRecord, frozen=True):
+    """What a node says about a chain."""
+
+    chain_id: ChainId
+    epoch: Epoch
+    description: ChainDescription | None
+    manager: ChainManagerInfo
+    chain_balance: Amount
+    block_hash: CryptoHash | None
+    timestamp: Timestamp
+    next_block_height: BlockHeight
+    state_hash: CryptoHash | None
+    requested_owner_balance: Amount | None
+    requested_committees: Mapping[Epoch, Committee] | None
+    requested_pending_message_bundles: tuple[IncomingBundle, ...]
+    requested_sent_certificate_hashes: tuple[CryptoHash, ...]
+    count_received_log: U64
+    requested_received_log: tuple[ChainAndHeight, ...]
+
+    @cached_property
+    def hash(self) -> CryptoHash:
+        """Keccak of ``ChainInfo`` over the BCS form."""
+        return typed_hash("ChainInfo", self.bcs)
+
+
+class InvalidChainInfoResponse(ProtocolError):
+    """A chain info response is unsigned, wrongly signed, or about another chain."""
+
+    def __init__(self, reason: str, **fields: Any) -> None:
+        super().__init__("InvalidChainInfoResponse", reason=reason, **fields)
+
+
+class ChainInfoResponse(Record, frozen=True):
+    """Chain info, signed by a validator; unsigned from a node without a key."""
+
+    info: ChainInfo
+    signature: Secp256k1Signature | None
+
+    def check(self, validator: Secp256k1PublicKey) -> None:
+        """Raise unless ``validator`` signed the info."""
+        if self.signature is None:
+            raise InvalidChainInfoResponse("unsigned", validator=validator)
+        try:
+            self.signature.verify(validator, self.info.hash)
+        except ProtocolError as error:
+            raise InvalidChainInfoResponse("wrong signature", validator=validator) from error
+
+
+def sign_chain_info(info: ChainInfo, secret: ValidatorSecretKey | None) -> ChainInfoResponse:
+    """The response of a node: signed when it has a key."""
+    signature = secret.sign(info.hash) if secret is not None else None
+    return ChainInfoResponse(info, signature)

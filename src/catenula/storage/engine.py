@@ -1,0 +1,158 @@
+"""The storage interface: stores, partitions, durable commits and fencing.
+
+A store holds partitions, each named by a *root* and holding ordered keys. Invariants every engine
+keeps:
+
+- `Store.commit` is durable when it returns and atomic: after a crash all of its groups are found
+  or none of them.
+- Reads see every commit that has returned, from any thread.
+- A store that is unknown, of another format version or damaged is refused with a `LocalError`
+  that names it and says what to do; damaged bytes are never served.
+- A commit whose fence is stale writes nothing.
+
+This layer knows nothing about views, chains or what the bytes mean.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from catenula.base.errors import LocalError
+from catenula.storage.batch import Batch
+
+FORMAT_NAME = "catenula-store"
+FORMAT_VERSION = 1
+FORMAT_MARKER = f"{FORMAT_NAME}/{FORMAT_VERSION}".encode()
+
+Group = tuple[bytes, Batch]
+"""A root and the writes to its partition."""
+
+
+class Fence(NamedTuple):
+    """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write."""
+
+    scope: bytes
+    token: int
+
+
+class StaleFence(LocalError):
+    """A commit carried a fencing token that a newer owner has overtaken; nothing was written."""
+
+    def __init__(self, fence: Fence, current: int) -> None:
+        super().__init__(
+            f"another worker owns {fence.scope.hex()} now (token {current}, ours {fence.token}); "
+            "stop serving it here",
+            retryable=False,
+            scope=fence.scope,
+            token=fence.token,
+            current=current,
+        )
+
+
+class DamagedStore(LocalError):
+    """A store that cannot be trusted: unknown format, other version or damaged bytes."""
+
+    def __init__(self, store: str, reason: str, advice: str) -> None:
+        super().__init__(
+            f"the store {store} is refused: {reason}; {advice}", retryable=False, store=store
+        )
+
+
+class Partition(ABC):
+    """Reading access to the keys below one root. Cheap to make and to keep."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def get(self, key: bytes) -> bytes | None:
+        """The stored value, or None."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of ``keys``, in their order."""
+        return [self.get(key) for key in keys]
+
+    @abstractmethod
+    def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        """All (key without ``prefix``, value) whose key starts with ``prefix``, ascending."""
+
+    @abstractmethod
+    def scan_keys(self, prefix: bytes) -> list[bytes]:
+        """As `scan`, keys only."""
+
+
+class Store(ABC):
+    """An ordered key-value store of many partitions."""
+
+    name: str
+    """The text it was opened with, for messages to people."""
+
+    @abstractmethod
+    def partition(self, root: bytes) -> Partition:
+        """The partition of ``root``; it need not have any key yet."""
+
+    @abstractmethod
+    def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
+        """Apply ``groups`` in order as one atomic, durable step.
+
+        A fence with a token above the stored one takes its scope over; one below it raises
+        `StaleFence`. Raises `LocalError` when the disk refuses; then nothing is stored.
+        """
+
+    @abstractmethod
+    def roots(self, prefix: bytes = b"") -> list[bytes]:
+        """The roots with at least one key that start with ``prefix``, ascending."""
+
+    @abstractmethod
+    def acquire(self, scope: bytes) -> Fence:
+        """Take over ``scope`` durably with a token above all earlier ones."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release files and memory; later calls fail with `LocalError`."""
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def check_fences(fences: Sequence[Fence], current: Sequence[int]) -> list[Fence]:
+    """Refuse a stale fence (`StaleFence`); returns those that take their scope over."""
+    raised = []
+    for fence, token in zip(fences, current, strict=True):
+        if fence.token < token:
+            raise StaleFence(fence, token)
+        if fence.token > token:
+            raised.append(fence)
+    return raised
+
+
+def closed_store(name: str) -> LocalError:
+    """The error of using a store after `Store.close`."""
+    return LocalError(f"the store {name} is closed", retryable=False, store=name)
+
+
+def open_store(location: str) -> Store:
+    """Open ``memory:``, ``sqlite:PATH`` or ``rocksdb:PATH``, creating it when it does not exist.
+
+    Raises `DamagedStore` for a store that must not be served and `LocalError` for an unknown kind.
+    """
+    kind, _, path = location.partition(":")
+    if kind == "memory":
+        from catenula.storage.memory import MemoryStore
+
+        return MemoryStore(location)
+    if kind == "sqlite" and path:
+        from catenula.storage.sqlite import SqliteStore
+
+        return SqliteStore(path)
+    if kind == "rocksdb" and path:
+        from catenula.storage.rocks import RocksStore
+
+        return RocksStore(path)
+    raise LocalError(
+        f"unknown store {location!r}: use memory:, sqlite:PATH or rocksdb:PATH",
+        retryable=False,
+        store=location,
+    )

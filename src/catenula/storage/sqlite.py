@@ -1,0 +1,355 @@
+"""The ``sqlite:PATH`` engine: one file in WAL mode with full synchronisation.
+
+- One table keyed by (root, key); prefix scans are range queries.
+- Reads use one connection per thread, commits one connection under a lock. Several processes may
+  open one file; SQLite's own lock orders their commits.
+- Each value is stored with a checksum that covers its key, so that a changed byte is noticed when
+  it is read. A new file appears under its name only when complete, so an empty file is damage.
+"""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock, local
+from typing import Any, TypeVar
+from zlib import crc32
+
+from catenula.base.errors import LocalError
+from catenula.storage.batch import DELETE, PUT, prefix_end
+from catenula.storage.engine import (
+    FORMAT_MARKER,
+    DamagedStore,
+    Fence,
+    Group,
+    Partition,
+    Store,
+    check_fences,
+    closed_store,
+)
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000
+CHECKED_FILE_BYTES = 32 << 20
+"""Files up to this size are checked whole when they are opened."""
+KEYS_PER_QUERY = 200
+ROWS_PER_STATEMENT = 128
+CACHED_STATEMENTS = 600
+"""Prepared statements kept: one for every number of rows, and the few others."""
+CHECKPOINT_PAGES = 4000
+
+_SCHEMA = """
+CREATE TABLE format (marker BLOB NOT NULL);
+CREATE TABLE fences (scope BLOB PRIMARY KEY, token INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (
+    root BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (root, key)
+) WITHOUT ROWID;
+"""
+_GET = "SELECT value FROM entries WHERE root = ? AND key = ?"
+_SCAN = "SELECT key, value FROM entries WHERE root = ? AND key >= ? AND key < ? ORDER BY key"
+_SCAN_TO_END = "SELECT key, value FROM entries WHERE root = ? AND key >= ? ORDER BY key"
+_PUT_MANY = "INSERT OR REPLACE INTO entries (root, key, value) VALUES {}"
+_DELETE_MANY = "DELETE FROM entries WHERE {}"
+_DELETE_RANGE = "DELETE FROM entries WHERE root = ? AND key >= ? AND key < ?"
+_DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
+_TOKEN = "SELECT token FROM fences WHERE scope = ?"
+_SET_TOKEN = "INSERT OR REPLACE INTO fences (scope, token) VALUES (?, ?)"
+_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_RESTORE = "restore it from a copy, or remove it and synchronise from the other validators"
+
+
+def seal(key: bytes, value: bytes) -> bytes:
+    """The stored form of a value: the value and the checksum of value and key."""
+    return value + crc32(key, crc32(value)).to_bytes(4, "little")
+
+
+class SqlitePartition(Partition):
+    """The keys of one root."""
+
+    __slots__ = ("_root", "_store")
+
+    def __init__(self, store: "SqliteStore", root: bytes) -> None:
+        self._store = store
+        self._root = root
+
+    def get(self, key: bytes) -> bytes | None:
+        """The stored value, or None."""
+        row = self._store.read_row(_GET, (self._root, key))
+        return None if row is None else self._store.unseal(key, row[0])
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of ``keys``, in their order."""
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            part = keys[start : start + KEYS_PER_QUERY]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key, value FROM entries WHERE root = ? AND key IN ({marks})"
+            found.update(self._store.read_rows(query, (self._root, *part)))
+        unseal = self._store.unseal
+        return [unseal(key, found[key]) if key in found else None for key in keys]
+
+    def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        """All (key without ``prefix``, value) whose key starts with ``prefix``, ascending."""
+        skip, unseal = len(prefix), self._store.unseal
+        return [(key[skip:], unseal(key, value)) for key, value in self._range(prefix)]
+
+    def scan_keys(self, prefix: bytes) -> list[bytes]:
+        """As `scan`, keys only."""
+        skip = len(prefix)
+        return [key[skip:] for key, _ in self._range(prefix)]
+
+    def _range(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        end = prefix_end(prefix)
+        if end is None:
+            return self._store.read_rows(_SCAN_TO_END, (self._root, prefix))
+        return self._store.read_rows(_SCAN, (self._root, prefix, end))
+
+
+class SqliteStore(Store):
+    """A store in one SQLite file."""
+
+    def __init__(self, path: str) -> None:
+        self.name = f"sqlite:{path}"
+        self._path = Path(path)
+        self._readers = local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = Lock()
+        self._closed = False
+        self._guard(self._open)
+
+    def partition(self, root: bytes) -> SqlitePartition:
+        """The partition of ``root``; it need not have any key yet."""
+        return SqlitePartition(self, root)
+
+    def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
+        """Apply ``groups`` in order in one transaction, on disk when it returns."""
+        with self._lock:
+            self._guard(lambda: self._transaction(groups, fences))
+
+    def roots(self, prefix: bytes = b"") -> list[bytes]:
+        """The roots with at least one key that start with ``prefix``, ascending."""
+        end = prefix_end(prefix)
+        found: list[bytes] = []
+        row = self.read_row("SELECT min(root) FROM entries WHERE root >= ?", (prefix,))
+        while row is not None and row[0] is not None and (end is None or row[0] < end):
+            found.append(row[0])
+            row = self.read_row("SELECT min(root) FROM entries WHERE root > ?", (row[0],))
+        return found
+
+    def acquire(self, scope: bytes) -> Fence:
+        """Take over ``scope`` durably with a token above all earlier ones."""
+        with self._lock:
+            return self._guard(lambda: self._raise_token(scope))
+
+    def close(self) -> None:
+        """Close all connections; the last one folds the log into the file."""
+        with self._lock:
+            self._closed = True
+            for connection in self._connections:
+                connection.close()
+            self._connections = []
+
+    def read_row(self, query: str, values: tuple[Any, ...]) -> Any:
+        """The first row of a query, or None."""
+        return self._guard(lambda: self._reader().execute(query, values).fetchone())
+
+    def read_rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        """All rows of a query."""
+        return self._guard(lambda: self._reader().execute(query, values).fetchall())
+
+    def unseal(self, key: bytes, stored: bytes) -> bytes:
+        """The value of a stored form; `DamagedStore` when the checksum differs."""
+        value = stored[:-4]
+        if crc32(key, crc32(value)).to_bytes(4, "little") != stored[-4:]:
+            raise DamagedStore(
+                self.name, f"the value under key {key.hex()} does not match its checksum", _RESTORE
+            )
+        return value
+
+    def _open(self) -> None:
+        if not self._path.exists():
+            self._create()
+        elif self._path.stat().st_size == 0:
+            raise DamagedStore(self.name, "the file is empty", _RESTORE)
+        self._writer = self._connect()
+        self._check_format()
+        if self._path.stat().st_size <= CHECKED_FILE_BYTES:
+            (result,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
+            if result != "ok":
+                raise DamagedStore(self.name, f"its pages are damaged ({result})", _RESTORE)
+
+    def _check_format(self) -> None:
+        advice = "give the path of a store made by this version, or move this file away"
+        tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('format', 'fences', 'entries')"
+        (count,) = self._writer.execute(tables).fetchone()
+        if count != 3:
+            raise DamagedStore(self.name, "it is not a store of Catenula", advice)
+        markers = self._writer.execute("SELECT marker FROM format").fetchall()
+        if markers != [(FORMAT_MARKER,)]:
+            raise DamagedStore(self.name, f"unknown format {markers!r}", advice)
+
+    def _create(self) -> None:
+        folder = self._path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{self._path.name}.new-", dir=folder)
+        os.close(handle)
+        try:
+            _build_file(name)
+            os.link(name, self._path)
+        except FileExistsError:
+            return  # Another process was faster; its file is complete.
+        finally:
+            os.unlink(name)
+        _sync_folder(folder)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+        self._connections.append(connection)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        return connection
+
+    def _reader(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if found is None or self._closed:
+            with self._lock:
+                if self._closed:
+                    raise closed_store(self.name)
+                found = self._readers.connection = self._connect()
+        return found
+
+    def _transaction(self, groups: Sequence[Group], fences: Sequence[Fence]) -> None:
+        self._begin()
+        try:
+            self._apply_fences(fences)
+            self._apply(groups)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _begin(self) -> None:
+        if self._closed:
+            raise closed_store(self.name)
+        self._writer.execute("BEGIN IMMEDIATE")
+
+    def _token(self, scope: bytes) -> int:
+        row = self._writer.execute(_TOKEN, (scope,)).fetchone()
+        return 0 if row is None else row[0]
+
+    def _apply_fences(self, fences: Sequence[Fence]) -> None:
+        if fences:
+            raised = check_fences(fences, [self._token(fence.scope) for fence in fences])
+            self._writer.executemany(_SET_TOKEN, raised)
+
+    def _raise_token(self, scope: bytes) -> Fence:
+        self._begin()
+        try:
+            fence = Fence(scope, self._token(scope) + 1)
+            self._writer.execute(_SET_TOKEN, fence)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+        return fence
+
+    def _apply(self, groups: Sequence[Group]) -> None:
+        """Write the net effect of all groups.
+
+        Every statement makes this thread give up and take back the interpreter, which is slow
+        while an event loop is busy, so rows are written many at a time.
+        """
+        net: dict[tuple[bytes, bytes], bytes | None] = {}
+        for root, batch in groups:
+            for kind, key, value in batch.operations:
+                if kind == PUT:
+                    net[root, key] = value
+                elif kind == DELETE:
+                    net[root, key] = None
+                else:
+                    self._write(net)
+                    net = {}
+                    self._delete_prefix(root, key)
+        self._write(net)
+
+    def _write(self, net: dict[tuple[bytes, bytes], bytes | None]) -> None:
+        puts: list[bytes] = []
+        deletes: list[bytes] = []
+        for (root, key), value in net.items():
+            if value is None:
+                deletes += (root, key)
+            else:
+                puts += (root, key, seal(key, value))
+        for part in _parts(puts, 3 * ROWS_PER_STATEMENT):
+            rows = ",".join(["(?,?,?)"] * (len(part) // 3))
+            self._writer.execute(_PUT_MANY.format(rows), part)
+        for part in _parts(deletes, 2 * ROWS_PER_STATEMENT):
+            rows = " OR ".join(["root=? AND key=?"] * (len(part) // 2))
+            self._writer.execute(_DELETE_MANY.format(rows), part)
+
+    def _delete_prefix(self, root: bytes, prefix: bytes) -> None:
+        end = prefix_end(prefix)
+        if end is None:
+            self._writer.execute(_DELETE_TO_END, (root, prefix))
+        else:
+            self._writer.execute(_DELETE_RANGE, (root, prefix, end))
+
+    def _guard(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except sqlite3.ProgrammingError as error:
+            raise closed_store(self.name) from error
+        except sqlite3.Error as error:
+            raise self._local_error(error) from error
+        except OSError as error:
+            raise LocalError(
+                f"the store {self.name} cannot be used: {error.strerror}; check the path, its "
+                "permissions and the free space",
+                retryable=False,
+                store=self.name,
+            ) from error
+
+    def _local_error(self, error: sqlite3.Error) -> LocalError:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith(_DAMAGE):
+            return DamagedStore(self.name, f"the file is damaged ({error})", _RESTORE)
+        advice = "check the disk's free space and permissions, then try again"
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            advice = "another process is writing to it; try again"
+        return LocalError(
+            f"the store {self.name} failed: {error}; {advice}", retryable=True, store=self.name
+        )
+
+
+def _parts(values: list[bytes], size: int) -> list[list[bytes]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _build_file(path: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        connection.execute("INSERT INTO format (marker) VALUES (?)", (FORMAT_MARKER,))
+    finally:
+        connection.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

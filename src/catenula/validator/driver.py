@@ -1,0 +1,294 @@
+"""Runs a worker: one writer per chain, writes before words, then effects (design §3).
+
+A `NodeDriver` has every method of `ValidatorNode`, so a node in this process can be used as one.
+Invariants kept: W1 (nothing leaves before it is durable), W2 (one writer per chain).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from catenula.base.errors import LocalError, ProtocolError
+from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.integers import BlockHeight, Timestamp
+from catenula.protocol import (
+    BlobContent,
+    BlobId,
+    BlockProposal,
+    ChainInfoQuery,
+    ChainInfoResponse,
+    ConfirmedBlockCertificate,
+    CrossChainRequest,
+    LiteCertificate,
+    NetworkDescription,
+    NodeErrorReceived,
+    Notification,
+    StreamId,
+    TimeoutCertificate,
+    ValidatedBlockCertificate,
+    VersionInfo,
+    target_chain_id,
+)
+from catenula.validator.chain_locks import ChainLocks
+from catenula.validator.clock import Clock
+from catenula.validator.committer import Committer
+from catenula.validator.cross_chain import CrossChainQueue
+from catenula.validator.delivery import DeliveryWaiters
+from catenula.validator.notifier import Notifier
+from catenula.validator.reads import SharedReads
+from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
+
+_T = TypeVar("_T")
+
+PARTITIONS = 64
+"""Partitions of chains: the unit in which chains move between workers."""
+
+Handler = Callable[[Worker, Timestamp], Outcome[_T]]
+
+
+class NodeDriver(SharedReads):
+    """The workers of a node in this process, with their chains' locks, committer and effects.
+
+    Chains fall into a fixed number of partitions, which the workers share out among themselves
+    (design §3 rule 3); all workers of a node use one store and one committer.
+    """
+
+    def __init__(
+        self,
+        workers: Worker | Sequence[Worker],
+        *,
+        committer: Committer,
+        clock: Clock,
+        address: str = "in-process",
+    ) -> None:
+        self.workers = (workers,) if isinstance(workers, Worker) else tuple(workers)
+        super().__init__(self.workers[0].shared)
+        self.clock = clock
+        self.notifier = Notifier()
+        self._address = address
+        self._committer = committer
+        self._locks = ChainLocks()
+        self._waiters = DeliveryWaiters()
+        self._queue = CrossChainQueue(self._apply_cross_chain)
+        self._running: set[asyncio.Task[object]] = set()
+
+    @property
+    def address(self) -> str:
+        """Where the node is, for messages to people."""
+        return self._address
+
+    @property
+    def worker(self) -> Worker:
+        """The first worker; the only one of a client's own node."""
+        return self.workers[0]
+
+    def worker_of(self, chain_id: ChainId) -> Worker:
+        """The worker that owns a chain's partition."""
+        workers = self.workers
+        if len(workers) == 1:
+            return workers[0]
+        return workers[partition_of(chain_id) % len(workers)]
+
+    # Running handlers
+
+    async def run(self, chain_id: ChainId, handler: Handler[_T]) -> _T:
+        """Run a handler as the only writer of its chain; returns its reply when it is durable.
+
+        Raises `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
+        """
+        outcome = await self._run_durably(chain_id, handler)
+        self._perform(outcome)
+        if outcome.error is not None:
+            raise NodeErrorReceived(to_node_error(outcome.error)) from outcome.error
+        if outcome.wait_for_delivery_of is not None:
+            await self._wait_for_delivery(chain_id, outcome.wait_for_delivery_of)
+        return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
+
+    async def _run_durably(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+        if self._committer.inline and not self._locks.is_locked(chain_id):
+            return self._run_inline(chain_id, handler)
+        task = asyncio.ensure_future(self._run_locked(chain_id, handler))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        # A caller that goes away must not abort a write half-way (spec 06 §4.1).
+        return await asyncio.shield(task)
+
+    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+        worker = self.worker_of(chain_id)
+        outcome = handler(worker, self.clock.now())
+        if outcome.writes:
+            try:
+                self._committer.commit_now(outcome.writes)
+            except LocalError:
+                worker.forget_chain(chain_id)
+                raise
+            worker.committed(outcome)
+        return outcome
+
+    async def _run_locked(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+        worker = self.worker_of(chain_id)
+        async with self._locks.lock(chain_id):
+            outcome = handler(worker, self.clock.now())
+            if outcome.writes:
+                try:
+                    await self._committer.commit(outcome.writes)
+                except LocalError:
+                    worker.forget_chain(chain_id)
+                    raise
+                worker.committed(outcome)
+            return outcome
+
+    def _perform(self, outcome: Outcome[_T]) -> None:
+        actions = outcome.actions
+        for request in actions.cross_chain_requests:
+            self._queue.put(request)
+        if actions.notifications:
+            self.notifier.notify(actions.notifications)
+
+    # Cross-chain delivery
+
+    async def _apply_cross_chain(self, requests: Sequence[CrossChainRequest]) -> None:
+        chain_id = target_chain_id(requests[0])
+        outcome = await self._run_durably(
+            chain_id, lambda worker, now: worker.handle_cross_chain_requests(requests, now)
+        )
+        self._perform(outcome)
+        if self._waiters.has(chain_id):
+            self._waiters.release(
+                chain_id,
+                lambda height: self.worker_of(chain_id).is_delivered_up_to(chain_id, height),
+            )
+
+    async def _wait_for_delivery(self, chain_id: ChainId, height: BlockHeight) -> None:
+        if self.worker_of(chain_id).is_delivered_up_to(chain_id, height):
+            return
+        await self._waiters.wait(chain_id, height)
+
+    async def settled(self) -> None:
+        """Return when no cross-chain request is waiting or being applied (tests, stopping)."""
+        await self._queue.settled()
+
+    # ValidatorNode
+
+    async def handle_block_proposal(self, proposal: BlockProposal) -> ChainInfoResponse:
+        """See `ValidatorNode`; waits for a block slightly ahead of the clock (spec 05 §5 row 0)."""
+        timestamp = proposal.content.block.timestamp
+        ahead = timestamp - self.clock.now()
+        if 0 < ahead <= self.worker.config.grace_period_us:
+            await self.clock.sleep_until(timestamp)
+        return await self.run(
+            proposal.content.block.chain_id,
+            lambda worker, now: worker.handle_block_proposal(proposal, now),
+        )
+
+    async def handle_lite_certificate(
+        self, certificate: LiteCertificate, *, wait_for_outgoing_messages: bool = False
+    ) -> ChainInfoResponse:
+        """See `ValidatorNode`."""
+        return await self.run(
+            certificate.value.chain_id,
+            lambda worker, now: worker.handle_lite_certificate(
+                certificate, now, wait_for_outgoing_messages=wait_for_outgoing_messages
+            ),
+        )
+
+    async def handle_confirmed_certificate(
+        self,
+        certificate: ConfirmedBlockCertificate,
+        *,
+        wait_for_outgoing_messages: bool = False,
+        mode: ProcessMode = ProcessMode.AUTO,
+    ) -> ChainInfoResponse:
+        """See `ValidatorNode`; ``mode`` is for local nodes."""
+        return await self.run(
+            certificate.chain_id,
+            lambda worker, now: worker.handle_confirmed_certificate(
+                certificate, now, mode=mode, wait_for_outgoing_messages=wait_for_outgoing_messages
+            ),
+        )
+
+    async def handle_validated_certificate(
+        self, certificate: ValidatedBlockCertificate
+    ) -> ChainInfoResponse:
+        """See `ValidatorNode`."""
+        return await self.run(
+            certificate.chain_id,
+            lambda worker, now: worker.handle_validated_certificate(certificate, now),
+        )
+
+    async def handle_timeout_certificate(
+        self, certificate: TimeoutCertificate
+    ) -> ChainInfoResponse:
+        """See `ValidatorNode`."""
+        return await self.run(
+            certificate.chain_id,
+            lambda worker, now: worker.handle_timeout_certificate(certificate, now),
+        )
+
+    async def handle_chain_info_query(self, query: ChainInfoQuery) -> ChainInfoResponse:
+        """See `ValidatorNode`."""
+        return await self.run(
+            query.chain_id, lambda worker, now: worker.handle_chain_info_query(query, now)
+        )
+
+    async def handle_pending_blob(self, chain_id: ChainId, blob: BlobContent) -> ChainInfoResponse:
+        """See `ValidatorNode`."""
+        return await self.run(
+            chain_id, lambda worker, now: worker.handle_pending_blob(chain_id, blob, now)
+        )
+
+    async def download_pending_blob(self, chain_id: ChainId, blob_id: BlobId) -> BlobContent:
+        """See `ValidatorNode`."""
+        return await self.run(
+            chain_id, lambda worker, _: worker.download_pending_blob(chain_id, blob_id)
+        )
+
+    async def previous_event_blocks(
+        self, chain_id: ChainId, stream_ids: Sequence[StreamId]
+    ) -> Mapping[StreamId, tuple[BlockHeight, CryptoHash]]:
+        """See `ValidatorNode`."""
+        return await self.run(
+            chain_id, lambda worker, _: worker.previous_event_blocks(chain_id, stream_ids)
+        )
+
+    async def upload_blob(self, blob: BlobContent) -> BlobId:
+        """See `ValidatorNode`."""
+        groups = self.worker.upload_blob(blob)
+        if groups:
+            await self._committer.commit(groups)
+        return blob.id
+
+    async def hashes_by_heights(
+        self, chain_id: ChainId, heights: Sequence[BlockHeight]
+    ) -> list[CryptoHash]:
+        """Hashes of the known blocks of a chain, executed ones first (spec 06 §4.9)."""
+        query = ChainInfoQuery(chain_id, request_sent_certificate_hashes_by_heights=tuple(heights))
+        response = await self.handle_chain_info_query(query)
+        return list(response.info.requested_sent_certificate_hashes)
+
+    async def get_version_info(self) -> VersionInfo:
+        """See `ValidatorNode`."""
+        return self.worker.version_info()
+
+    async def get_network_description(self) -> NetworkDescription:
+        """See `ValidatorNode`."""
+        description = self.worker.shared.network_description()
+        if description is None:
+            raise ProtocolError("NoNetworkDescriptionFound")
+        return description
+
+    def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
+        """See `ValidatorNode`."""
+        return self.notifier.subscribe(chain_ids).__aiter__()
+
+    async def stop(self) -> None:
+        """Finish what runs and refuse nothing afterwards; the owner closes the store."""
+        await self._queue.stop()
+        if self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        self.notifier.fail_all(LocalError("the node has stopped", retryable=True))
+
+
+def partition_of(chain_id: ChainId) -> int:
+    """The partition of a chain, 0…63; chain ids are uniformly distributed."""
+    return chain_id[0] % PARTITIONS

@@ -1,0 +1,96 @@
+"""Fan-out of notifications to subscribers: best effort, never persisted (spec 06 §6)."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from catenula.base.identifiers import ChainId
+from catenula.base.limits import MAX_SUBSCRIBER_QUEUE
+from catenula.protocol import Notification
+
+
+class Subscription:
+    """A bounded queue of notifications; the oldest are dropped when nobody reads them."""
+
+    def __init__(self, notifier: "Notifier", chain_ids: Sequence[ChainId]) -> None:
+        self.chain_ids = tuple(dict.fromkeys(chain_ids))
+        self.dropped = 0
+        self._notifier = notifier
+        self._queue: deque[Notification] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._error: Exception | None = None
+
+    def put(self, notification: Notification) -> None:
+        """Offer a notification."""
+        if len(self._queue) >= MAX_SUBSCRIBER_QUEUE:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append(notification)
+        self._signal()
+
+    def fail(self, error: Exception) -> None:
+        """End the stream with an error once the queue is empty."""
+        self._error = error
+        self._signal()
+
+    def close(self) -> None:
+        """Stop receiving."""
+        self._notifier.remove(self)
+
+    def _signal(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def next(self) -> Notification:
+        """The next notification; waits for it."""
+        while not self._queue:
+            if self._error is not None:
+                raise self._error
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+        return self._queue.popleft()
+
+    async def __aiter__(self) -> AsyncIterator[Notification]:
+        try:
+            while True:
+                yield await self.next()
+        finally:
+            self.close()
+
+
+class Notifier:
+    """The subscribers of one node, by chain."""
+
+    def __init__(self) -> None:
+        self._by_chain: dict[ChainId, list[Subscription]] = {}
+
+    def subscribe(self, chain_ids: Sequence[ChainId]) -> Subscription:
+        """Receive the notifications of these chains from now on."""
+        subscription = Subscription(self, chain_ids)
+        for chain_id in subscription.chain_ids:
+            self._by_chain.setdefault(chain_id, []).append(subscription)
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscriber."""
+        for chain_id in subscription.chain_ids:
+            rest = [item for item in self._by_chain.get(chain_id, []) if item is not subscription]
+            if rest:
+                self._by_chain[chain_id] = rest
+            else:
+                self._by_chain.pop(chain_id, None)
+
+    def notify(self, notifications: Sequence[Notification]) -> None:
+        """Hand notifications to whoever listens; does not wait."""
+        if not self._by_chain:
+            return
+        for notification in notifications:
+            for subscription in self._by_chain.get(notification.chain_id, ()):
+                subscription.put(notification)
+
+    def fail_all(self, error: Exception) -> None:
+        """End every subscription with an error (the node stops)."""
+        for subscriptions in list(self._by_chain.values()):
+            for subscription in subscriptions:
+                subscription.fail(error)
+        self._by_chain.clear()

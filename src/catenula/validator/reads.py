@@ -1,0 +1,82 @@
+"""Requests answered from a node's shared data: certificates, blobs, network (spec 06 §2.2)."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+
+from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.integers import BlockHeight
+from catenula.base.limits import BATCH_FILL_BYTES
+from catenula.protocol import BlobContent, BlobId, ConfirmedBlockCertificate
+from catenula.protocol.node_error import BlobsNotFound, MissingCertificates, NodeErrorReceived
+from catenula.storage.shared import SharedStore
+
+
+class SharedReads:
+    """The methods of `ValidatorNode` that need no chain."""
+
+    def __init__(self, shared: SharedStore) -> None:
+        self._shared = shared
+
+    @abstractmethod
+    async def hashes_by_heights(
+        self, chain_id: ChainId, heights: Sequence[BlockHeight]
+    ) -> list[CryptoHash]:
+        """Hashes of known blocks, asked of the chain itself."""
+
+    async def download_blob(self, blob_id: BlobId) -> BlobContent:
+        """See `ValidatorNode`."""
+        content = self._shared.blob(blob_id)
+        if content is None:
+            raise NodeErrorReceived(BlobsNotFound((blob_id,)))
+        return BlobContent(blob_id.blob_type, content)
+
+    async def missing_blob_ids(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
+        """See `ValidatorNode`; in request order."""
+        return [blob_id for blob_id in blob_ids if not self._shared.has_blob(blob_id)]
+
+    async def download_certificate(self, block_hash: CryptoHash) -> ConfirmedBlockCertificate:
+        """See `ValidatorNode`."""
+        certificate = self._shared.certificate(block_hash)
+        if certificate is None:
+            raise NodeErrorReceived(MissingCertificates((block_hash,)))
+        return certificate
+
+    async def download_certificates(
+        self, hashes: Sequence[CryptoHash]
+    ) -> list[ConfirmedBlockCertificate]:
+        """See `ValidatorNode`: a prefix of what was asked for, missing ones left out."""
+        return self._read_until_full(hashes)
+
+    def _read_until_full(self, hashes: Iterable[CryptoHash]) -> list[ConfirmedBlockCertificate]:
+        found: list[ConfirmedBlockCertificate] = []
+        size = 0
+        for block_hash in hashes:
+            certificate = self._shared.certificate(block_hash)
+            if certificate is None:
+                continue
+            size += len(certificate.value.bcs) + len(certificate.lite().bcs)
+            if size > BATCH_FILL_BYTES:
+                break
+            found.append(certificate)
+        return found
+
+    async def download_certificates_by_heights(
+        self, chain_id: ChainId, heights: Sequence[BlockHeight]
+    ) -> list[ConfirmedBlockCertificate]:
+        """See `ValidatorNode`: from the height index, or by asking the chain (spec 06 §2.2)."""
+        known = [self._shared.block_hash_at(chain_id, height) for height in heights]
+        hashes = [block_hash for block_hash in known if block_hash is not None]
+        if len(hashes) < len(known):
+            hashes = await self.hashes_by_heights(chain_id, heights)
+        return self._read_until_full(hashes)
+
+    async def blob_last_used_by(self, blob_id: BlobId) -> CryptoHash:
+        """See `ValidatorNode`."""
+        state = self._shared.blob_state(blob_id)
+        if state is None or state.last_used_by is None:
+            raise NodeErrorReceived(BlobsNotFound((blob_id,)))
+        return state.last_used_by
+
+    async def blob_last_used_by_certificate(self, blob_id: BlobId) -> ConfirmedBlockCertificate:
+        """See `ValidatorNode`."""
+        return await self.download_certificate(await self.blob_last_used_by(blob_id))

@@ -1,0 +1,381 @@
+"""The worker: the handlers of one node over all of its chains.
+
+Loads chains on demand and keeps the most recently used; every handler returns an `Outcome`. A
+worker never commits, waits or sends. Invariants kept: W1 and W2 together with the driver, W3 (a
+chain with uncommitted writes is never dropped and loaded again from older bytes).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
+from catenula.base.errors import ProtocolError
+from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.integers import U64, BlockHeight, Timestamp
+from catenula.chain.chain_state import ChainState
+from catenula.execution.applications import ApplicationLoader
+from catenula.execution.environment import Oracles
+from catenula.execution.staging import StagingPolicy
+from catenula.protocol import (
+    BlobContent,
+    BlobId,
+    Block,
+    BlockProposal,
+    ChainInfoQuery,
+    ChainInfoResponse,
+    ConfirmedBlockCertificate,
+    CrossChainRequest,
+    LiteCertificate,
+    ProposedBlock,
+    Round,
+    StreamId,
+    TimeoutCertificate,
+    ValidatedBlockCertificate,
+    VersionInfo,
+    target_chain_id,
+)
+from catenula.storage.engine import Group, Store
+from catenula.storage.shared import SharedOverlay, SharedStore, chain_root
+from catenula.views.base import Context
+from catenula.worker import (
+    certificates,
+    confirmed,
+    cross_chain,
+    pending_blobs,
+    proposal,
+    query,
+    staging,
+)
+from catenula.worker.block_cache import BlockCache
+from catenula.worker.config import ProcessMode, WorkerConfig
+from catenula.worker.environment import ClosedOracles, CommitteeCache, NodeEnvironment
+from catenula.worker.errors import BlobNotRequired
+from catenula.worker.outcome import Outcome
+from catenula.worker.staging import StagedBlock
+from catenula.worker.step import Node, Step
+from catenula.worker.verified import VerifiedSignatures
+from catenula.worker.version import VERSION_INFO
+
+_T = TypeVar("_T")
+Flow = Callable[[Step], _T]
+MakeOracles = Callable[[Timestamp], Oracles]
+
+
+class Worker:
+    """All chains of one node, or those of one of its workers.
+
+    ``secret`` is the validator's consensus key, None on a client's own node. ``applications``
+    loads the code of user applications; ``make_oracles`` gives what a request at a given time may
+    ask of the outside.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        config: WorkerConfig,
+        secret: ValidatorSecretKey | None,
+        applications: ApplicationLoader,
+        make_oracles: MakeOracles = ClosedOracles,
+    ) -> None:
+        self.store, self.config = store, config
+        self.shared = SharedStore(store)
+        self.committees = CommitteeCache(self.shared)
+        self.verified = VerifiedSignatures()
+        self._blocks = BlockCache()
+        self._node = Node(config=config, secret=secret, blocks=self._blocks, verified=self.verified)
+        self._applications = applications
+        self._make_oracles = make_oracles
+        self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
+        self._uncommitted: dict[ChainId, SharedOverlay] = {}
+
+    @property
+    def public_key(self) -> Secp256k1PublicKey | None:
+        """The validator's public key, if this node votes."""
+        secret = self._node.secret
+        return secret.public_key() if secret is not None else None
+
+    # Chains in memory
+
+    def chain(self, chain_id: ChainId) -> ChainState:
+        """The chain's state, loaded on first use. Only handlers may change it."""
+        found = self._chains.get(chain_id)
+        if found is None:
+            found = self._load(chain_id)
+            self._evict()
+            self._chains[chain_id] = found
+        else:
+            self._chains.move_to_end(chain_id)
+        return found
+
+    def _load(self, chain_id: ChainId) -> ChainState:
+        environment = NodeEnvironment(self.shared, self.committees, self._applications)
+        context = Context(self.store.partition(chain_root(chain_id)))
+        return ChainState(
+            chain_id,
+            context,
+            environment=environment,
+            read_block=partial(self._read_block, environment),
+            tracked=self.config.tracked_chains,
+        )
+
+    def _read_block(self, environment: NodeEnvironment, block_hash: CryptoHash) -> Block | None:
+        source = environment.overlay or self.shared
+        certificate = source.certificate(block_hash)
+        return certificate.value if certificate is not None else None
+
+    def _evict(self) -> None:
+        if len(self._chains) < self.config.loaded_chains_limit:
+            return
+        for chain_id in self._chains:
+            if chain_id not in self._uncommitted:
+                del self._chains[chain_id]
+                return
+
+    def forget_chain(self, chain_id: ChainId) -> None:
+        """Drop a chain whose writes may not have been stored; it is loaded again when needed."""
+        self._chains.pop(chain_id, None)
+        self._uncommitted.pop(chain_id, None)
+
+    def loaded_chains(self) -> int:
+        """How many chains are in memory."""
+        return len(self._chains)
+
+    # Running a handler
+
+    def _run(self, chain_id: ChainId, now: Timestamp, flow: Flow[_T]) -> Outcome[_T]:
+        chain = self.chain(chain_id)
+        overlay = SharedOverlay(self.shared)
+        environment = chain.environment
+        environment.overlay = overlay  # type: ignore[attr-defined]  # Chains here have ours.
+        step = Step(
+            self._node,
+            chain,
+            overlay=overlay,
+            now=now,
+            oracles=self._make_oracles(now),
+        )
+        reply: _T | None = None
+        error: ProtocolError | None = None
+        completed = False
+        try:
+            reply = flow(step)
+            completed = True
+        except ProtocolError as caught:
+            error = caught
+            chain.rollback()
+            completed = True
+        finally:
+            environment.overlay = None  # type: ignore[attr-defined]  # As above.
+            if not completed:
+                # A local failure or a bug: what is in memory may be half-changed.
+                self.forget_chain(chain_id)
+        writes = step.writes()
+        if writes:
+            self._uncommitted[chain_id] = overlay
+        return Outcome(chain_id, reply, error, writes, step.actions)
+
+    def committed(self, outcome: Outcome[_T]) -> None:
+        """The writes of an outcome are durable: others may see what it stored."""
+        overlay = self._uncommitted.pop(outcome.chain_id, None)
+        if overlay is not None:
+            overlay.publish()
+
+    # Handlers
+
+    def handle_block_proposal(
+        self, proposed: BlockProposal, now: Timestamp
+    ) -> Outcome[ChainInfoResponse]:
+        """Vote on a proposal (spec 06 §4.3)."""
+        chain_id = proposed.content.block.chain_id
+        return self._run(chain_id, now, lambda step: proposal.handle_block_proposal(step, proposed))
+
+    def handle_lite_certificate(
+        self,
+        lite: LiteCertificate,
+        now: Timestamp,
+        *,
+        wait_for_outgoing_messages: bool = False,
+    ) -> Outcome[ChainInfoResponse]:
+        """Process a certificate whose block is known here (spec 06 §4.4)."""
+        try:
+            certificate = certificates.full_certificate(lite, self._blocks)
+        except ProtocolError as error:
+            return Outcome(lite.value.chain_id, error=error)
+        if isinstance(certificate, ConfirmedBlockCertificate):
+            return self.handle_confirmed_certificate(
+                certificate, now, wait_for_outgoing_messages=wait_for_outgoing_messages
+            )
+        return self.handle_validated_certificate(certificate, now)
+
+    def handle_confirmed_certificate(
+        self,
+        certificate: ConfirmedBlockCertificate,
+        now: Timestamp,
+        *,
+        mode: ProcessMode = ProcessMode.AUTO,
+        wait_for_outgoing_messages: bool = False,
+    ) -> Outcome[ChainInfoResponse]:
+        """Process a confirmed block (spec 06 §4.6)."""
+        outcome = self._run(
+            certificate.chain_id,
+            now,
+            lambda step: confirmed.handle_confirmed_certificate(step, certificate, mode),
+        )
+        if wait_for_outgoing_messages and outcome.error is None:
+            outcome.wait_for_delivery_of = certificate.value.height
+        return outcome
+
+    def handle_validated_certificate(
+        self, certificate: ValidatedBlockCertificate, now: Timestamp
+    ) -> Outcome[ChainInfoResponse]:
+        """Process a validated block (spec 06 §4.7)."""
+        return self._run(
+            certificate.chain_id,
+            now,
+            lambda step: certificates.handle_validated_certificate(step, certificate),
+        )
+
+    def handle_timeout_certificate(
+        self, certificate: TimeoutCertificate, now: Timestamp
+    ) -> Outcome[ChainInfoResponse]:
+        """Process a timeout certificate (spec 06 §4.8)."""
+        return self._run(
+            certificate.chain_id,
+            now,
+            lambda step: certificates.handle_timeout_certificate(step, certificate),
+        )
+
+    def handle_chain_info_query(
+        self, question: ChainInfoQuery, now: Timestamp
+    ) -> Outcome[ChainInfoResponse]:
+        """Answer a question about a chain (spec 06 §4.9)."""
+        return self._run(
+            question.chain_id, now, lambda step: query.handle_chain_info_query(step, question)
+        )
+
+    def handle_pending_blob(
+        self, chain_id: ChainId, blob: BlobContent, now: Timestamp
+    ) -> Outcome[ChainInfoResponse]:
+        """Take a blob of a pending block (spec 06 §4.10)."""
+        return self._run(chain_id, now, lambda step: pending_blobs.handle_pending_blob(step, blob))
+
+    def download_pending_blob(self, chain_id: ChainId, blob_id: BlobId) -> Outcome[BlobContent]:
+        """Give a blob of a pending block (spec 06 §4.10)."""
+        return self._run(
+            chain_id,
+            Timestamp(0),
+            lambda step: pending_blobs.download_pending_blob(step, blob_id),
+        )
+
+    def previous_event_blocks(
+        self, chain_id: ChainId, stream_ids: Sequence[StreamId]
+    ) -> Outcome[Mapping[StreamId, tuple[BlockHeight, CryptoHash]]]:
+        """For each known stream the last executed block that published on it (spec 06 §2.2)."""
+        streams = self.chain(chain_id).streams
+        found: dict[StreamId, tuple[BlockHeight, CryptoHash]] = {}
+        for stream_id in stream_ids:
+            previous = streams.previous_event_block(stream_id)
+            if previous is not None:
+                found[stream_id] = (previous[1], previous[0])
+        return Outcome(chain_id, reply=found)
+
+    def handle_cross_chain_request(
+        self, request: CrossChainRequest, now: Timestamp
+    ) -> Outcome[None]:
+        """Apply one request between chains of this node."""
+        return self.handle_cross_chain_requests((request,), now)
+
+    def handle_cross_chain_requests(
+        self, requests: Sequence[CrossChainRequest], now: Timestamp
+    ) -> Outcome[None]:
+        """Apply requests for one chain in one step; a refused one does not touch the others.
+
+        The outcome carries the first refusal as its error, beside the writes of the others.
+        """
+
+        def apply(step: Step) -> None:
+            refusal: ProtocolError | None = None
+            for request in requests:
+                try:
+                    cross_chain.handle_cross_chain_request(step, request)
+                except ProtocolError as error:
+                    step.chain.rollback()
+                    refusal = refusal or error
+            if refusal is not None:
+                raise refusal
+
+        return self._run(target_chain_id(requests[0]), now, apply)
+
+    def is_delivered_up_to(self, chain_id: ChainId, height: BlockHeight) -> bool:
+        """Whether no message of a block up to ``height`` awaits its recipient's confirmation."""
+        return self.chain(chain_id).outboxes.is_delivered_up_to(height)
+
+    # Shared data
+
+    def upload_blob(self, blob: BlobContent) -> list[Group]:
+        """The writes that store a blob which a verified certificate requires.
+
+        Raises `BlobNotRequired` when no such certificate is known.
+        """
+        if self.shared.has_blob(blob.id):
+            return []
+        if self.shared.blob_state(blob.id) is None:
+            raise BlobNotRequired(blob.id)
+        return self.store_blobs((blob,))
+
+    def store_blobs(self, blobs: Sequence[BlobContent]) -> list[Group]:
+        """The writes that store blobs this node needs; for a client's own node."""
+        overlay = SharedOverlay(self.shared)
+        for blob in blobs:
+            overlay.stage_blob(blob)
+        return overlay.groups()
+
+    def version_info(self) -> VersionInfo:
+        """What this implementation reports about itself."""
+        return VERSION_INFO
+
+    # A client's own node
+
+    def stage_block(
+        self,
+        proposed: ProposedBlock,
+        *,
+        now: Timestamp,
+        round_: Round | None,
+        published_blobs: Mapping[BlobId, BlobContent],
+        policy: StagingPolicy,
+    ) -> Outcome[StagedBlock]:
+        """Find out what a block would do and cost (spec 07 §7.4)."""
+        return self._run(
+            proposed.chain_id,
+            now,
+            lambda step: staging.stage_block(
+                step, proposed, round_=round_, published_blobs=published_blobs, policy=policy
+            ),
+        )
+
+    def update_received_trackers(
+        self, chain_id: ChainId, trackers: Mapping[Secp256k1PublicKey, int]
+    ) -> Outcome[None]:
+        """Remember how much of each validator's received log is handled (spec 07 §6.5)."""
+
+        def update(step: Step) -> None:
+            stored = step.chain.received_certificate_trackers
+            for validator, count in trackers.items():
+                if count > (stored.get(validator) or 0):
+                    stored.insert(validator, U64(count))
+            step.save()
+
+        return self._run(chain_id, Timestamp(0), update)
+
+    def track_chain(self, chain_id: ChainId) -> None:
+        """Follow a chain fully from now on: messages to it are delivered on this node."""
+        tracked = self.config.tracked_chains
+        if tracked is None or chain_id in tracked:
+            return
+        tracked.add(chain_id)
+        for chain in self._chains.values():
+            chain.outboxes.track(tracked)

@@ -1,0 +1,63 @@
+"""The command's front: it lists quickly, knows what it lists, and explains errors."""
+
+import importlib.util
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from catenula.base.errors import InvariantViolation, LocalError, ProtocolError
+from catenula.cli import main as front
+
+HEAVY = ("google.protobuf", "grpc", "msgspec", "rich", "rocksdict", "sqlite3", "wasmtime")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from catenula.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        f"sys.exit(','.join(name for name in {HEAVY!r} if name in sys.modules) or None)\n"
+    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(f"  {name}  " in result.stdout for name in front.COMMANDS)
+
+
+@pytest.mark.parametrize("name", front.COMMANDS)
+def test_listed_command_exists(name: str) -> None:
+    module_name, _, _ = front.COMMANDS[name].target.partition(":")
+    assert importlib.util.find_spec(module_name), f"{module_name} is listed but does not exist"
+    assert isinstance(front.COMMANDS[name].load(), click.Command)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "expected"),
+    [
+        (ProtocolError("InsufficientBalance", balance=3), 1, "InsufficientBalance: balance=3"),
+        (LocalError("The disk is full.", retryable=False), 1, "The disk is full."),
+        (LocalError("No answer.", retryable=True), 1, "Trying again may help."),
+        (InvariantViolation("C5", round=1), 70, "This is a bug of Catenula"),
+    ],
+)
+def test_errors_leave_as_message_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, exit_code: int, expected: str
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error from ValueError("the inner reason")
+
+    monkeypatch.setattr(front.LazyCommand, "load", lambda _: failing)
+    result = CliRunner().invoke(front.main, ["tour"])
+    assert result.exit_code == exit_code
+    assert expected in result.output
+    assert "because: the inner reason" in result.output
+
+
+def test_unknown_command_is_wrong_usage() -> None:
+    result = CliRunner().invoke(front.main, ["turo"])
+    assert result.exit_code == 2
+    assert "No such command 'turo'" in result.output

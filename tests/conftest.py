@@ -1,0 +1,52 @@
+"""Shared by all tests: where recordings lie, how long to look for trouble."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_VECTORS = REPOSITORY.parent / "shared" / "vectors"
+RECORDED = REPOSITORY / "tests" / "conformance" / "data"
+
+# Two busy cores make single examples slow without anything being wrong with them.
+_PATIENT = [HealthCheck.too_slow]
+settings.register_profile(
+    "default", deadline=None, print_blob=True, suppress_health_check=_PATIENT, max_examples=60
+)
+settings.register_profile("soak", settings.get_profile("default"), max_examples=3000)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that make some tests look longer."""
+    parser.addoption(
+        "--kills", type=int, default=5, help="how often tests/process kills a process per engine"
+    )
+
+
+def pytest_report_header() -> str:
+    """Say at the top of every run which recordings it can use."""
+    presence = "present" if SHARED_VECTORS.is_dir() else "ABSENT: only the committed selection"
+    return f"recordings of the reference in ../shared: {presence}"
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many times a test under load kills its process: 5, or ``--kills N``."""
+    number: int = request.config.getoption("--kills")
+    return number
+
+
+@pytest.fixture(scope="session")
+def shared_vectors() -> Path:
+    """The folder of the full recordings; the test is skipped where they are absent."""
+    if not SHARED_VECTORS.is_dir():
+        pytest.skip("the full recordings (../shared/vectors) are not here")
+    return SHARED_VECTORS
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The folder of the selection of recordings that this repository carries."""
+    return RECORDED

@@ -1,0 +1,1 @@
+"""Tests of `catenula.execution`: one behaviour of spec 02 or 03 per test."""

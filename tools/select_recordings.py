@@ -1,0 +1,97 @@
+"""Make the selection of recordings that this repository carries, from the full set beside it.
+
+    python tools/select_recordings.py ../shared/vectors tests/conformance/data
+
+Kept of every file of ``types`` are all entries, of every run its genesis, its history and the final
+state of its chains; what clients and validators said to each other stays out. Texts written by the
+reference are replaced: what a file is about, and why a value is refused (only the refusal counts;
+names of errors are kept). The formats are those of the full set, compressed with gzip.
+"""
+
+import gzip
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MAXIMUM_BYTES = 5_000_000
+RUN_FILES = ("genesis.json", "history.json.gz", "chains.json.gz")
+REFUSED = "refused"
+REFUSED_CERTIFICATE = "refused: a certificate of another type"
+"""Kept apart, because such a certificate is a good one that only came to the wrong place."""
+
+_ERROR_NAME = re.compile(r"[A-Z][A-Za-z]*")
+_VALUES = ("json", "value", "state", "content")
+"""Members that hold values of the protocol, whose own members are never texts about them."""
+
+
+def read(path: Path) -> Any:
+    """The JSON value of a plain or compressed file."""
+    content = path.read_bytes()
+    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+
+
+def write(path: Path, value: Any) -> int:
+    """Write compressed JSON, the same bytes for the same value; returns their number."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    content = gzip.compress(text.encode(), compresslevel=9, mtime=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return len(content)
+
+
+def without_texts(value: Any) -> Any:
+    """A value without the reasons of refusals; names of errors stay."""
+    if isinstance(value, list):
+        return [without_texts(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: item if name in _VALUES else _member(name, item) for name, item in value.items()}
+
+
+def _member(name: str, value: Any) -> Any:
+    if name != "error" or not isinstance(value, str) or _ERROR_NAME.fullmatch(value):
+        return without_texts(value)
+    return REFUSED_CERTIFICATE if "certificate type" in value else REFUSED
+
+
+def types_file(content: Any) -> Any:
+    """A file of golden values: all entries."""
+    entries = [without_texts(entry) for entry in content["entries"]]
+    return {
+        "format": content["format"],
+        "reference": content["reference"],
+        "about": "",
+        "entries": entries,
+    }
+
+
+def run_file(content: Any) -> Any:
+    """A file of a recorded run: as it is."""
+    return content
+
+
+def select(source: Path, target: Path, change: Callable[[Any], Any]) -> int:
+    """Copy one recording through ``change``; returns the bytes written."""
+    name = source.name.removesuffix(".gz")
+    return write(target / f"{name}.gz", change(read(source)))
+
+
+def main(source: Path, target: Path) -> int:
+    """Write the whole selection; returns the exit status."""
+    written = sum(
+        select(path, target / "types", types_file)
+        for path in sorted((source / "types").glob("*.json"))
+    )
+    for run in sorted(path for path in (source / "network").iterdir() if path.is_dir()):
+        written += sum(
+            select(run / name, target / "network" / run.name, run_file) for name in RUN_FILES
+        )
+    sys.stdout.write(f"{written} bytes written to {target}\n")
+    return 0 if written <= MAXIMUM_BYTES else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
