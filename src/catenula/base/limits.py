@@ -27,6 +27,18 @@ MAX_CROSS_CHAIN_QUEUE = 100_000
 MAX_CROSS_CHAIN_BATCH = 1_000
 """Cross-chain requests applied to one chain in one step (spec 06 §5.3)."""
 
+MAX_CROSS_CHAIN_ATTEMPTS = 3
+"""How often a batch of cross-chain requests is applied while the disk refuses it."""
+
+MAX_CROSS_CHAIN_LANES = 64
+"""Target chains that receive cross-chain requests at the same time, to share commits."""
+
+MAX_REMEMBERED_REFUSALS = 100
+"""Refused cross-chain requests whose reasons are kept for inspection."""
+
+MAX_VERIFIED_SIGNATURES = 20_000
+"""Signatures a node remembers to have made or verified."""
+
 MAX_SUBSCRIBER_QUEUE = 10_000
 """Notifications waiting for one subscriber; the oldest are dropped and the loss is counted."""
 

@@ -252,7 +252,7 @@ class NoQuorum(ClientError):
         super().__init__(explanation, quorum=quorum)
         self.quorum, self.votes, self.groups = quorum, tuple(votes), tuple(groups)
         self.trusted = trusted
-        self.lagging: tuple[tuple["RemoteNode", LocalNodeLagging], ...] = ()
+        self.lagging: tuple[tuple[RemoteNode, LocalNodeLagging], ...] = ()
 
     def at(self, place: Explanation) -> "NoQuorum":
         """The same failure, told with what was tried and where."""

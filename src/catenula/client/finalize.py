@@ -95,9 +95,7 @@ async def request_timeout_vote(
     try:
         response = await remote.node.handle_chain_info_query(query)
     except NodeErrorReceived as received:
-        helped = await sync_if_needed(
-            context, remote, received, chain_id=chain_id, round_=round_
-        )
+        helped = await sync_if_needed(context, remote, received, chain_id=chain_id, round_=round_)
         if not helped:
             raise
         response = await remote.node.handle_chain_info_query(query)

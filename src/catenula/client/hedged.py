@@ -6,7 +6,7 @@ The order is random, drawn from an injected source, so that load spreads and tes
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.integers import Timestamp
@@ -53,7 +53,7 @@ class _AllFailed(Exception):
     """No node is left and none is running."""
 
 
-class _Race:
+class _Race(Generic[V]):
     def __init__(
         self, operation: Callable[[RemoteNode], Awaitable[V]], order: list[RemoteNode]
     ) -> None:
@@ -67,9 +67,9 @@ class _Race:
     async def run(self, hedging: Hedging) -> V:
         self._start_next(hedging)
         while self._running:
-            awaited: set[asyncio.Task[object]] = {*self._running}  # type: ignore[arg-type]  # V.
+            awaited: set[asyncio.Task[Any]] = {*self._running}
             if self._timer is not None:
-                awaited.add(self._timer)  # type: ignore[arg-type]  # A task of any result.
+                awaited.add(self._timer)
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in self._running if task.done()]:
                 remote = self._running.pop(task)
@@ -109,9 +109,7 @@ class _Race:
 
 def _download_failed(what: str, failures: list[tuple[RemoteNode, Exception]]) -> DownloadFailed:
     reasons = tuple(
-        Reason(
-            describe_node_error(node_error_of(error)), str(remote.public_key), remote.address, 0
-        )
+        Reason(describe_node_error(node_error_of(error)), str(remote.public_key), remote.address, 0)
         for remote, error in failures
     )
     return DownloadFailed(

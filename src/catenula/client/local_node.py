@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import ProtocolError
-from catenula.base.identifiers import ChainId
-from catenula.base.integers import BlockHeight
+from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
+from catenula.base.integers import Amount, BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
@@ -30,7 +30,7 @@ from catenula.protocol import (
 from catenula.storage.engine import Group
 from catenula.validator.committer import Committer
 from catenula.validator.driver import NodeDriver
-from catenula.worker import ProcessMode, StagedBlock
+from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
 
@@ -54,11 +54,6 @@ class LocalNode:
         """The chain's info; activates the chain. Raises `NodeErrorReceived` (blobs, events)."""
         response = await self.driver.handle_chain_info_query(ChainInfoQuery(chain_id))
         return response.info
-
-    async def send_pending_messages(self, chain_id: ChainId) -> None:
-        """Deliver again what this node's chain has for other chains of this node."""
-        query = ChainInfoQuery(chain_id, create_network_actions=True)
-        await self.driver.handle_chain_info_query(query)
 
     def certificate_at(
         self, chain_id: ChainId, height: BlockHeight
@@ -115,6 +110,27 @@ class LocalNode:
     async def take_proposal(self, proposal: BlockProposal) -> None:
         """Check a proposal and take note of it."""
         await self.driver.handle_block_proposal(proposal)
+
+    async def balance(
+        self, chain_id: ChainId, owner: AccountOwner, *, after: CryptoHash | None = None
+    ) -> Amount:
+        """What an account holds now, or would hold after a block that was staged just before."""
+
+        def read(worker: Worker, _: Timestamp) -> Outcome[Amount]:
+            chain = worker.chain(chain_id)
+            if after is not None:
+                chain.restore_executed_state(after)
+            system = chain.execution.system
+            held = (
+                system.balance.get()
+                if owner == AccountOwner.CHAIN
+                else system.balances.get(owner) or Amount(0)
+            )
+            if after is not None:
+                chain.rollback()
+            return Outcome(chain_id, reply=held)
+
+        return await self.driver.run(chain_id, read)
 
     async def store_blobs(self, blobs: Sequence[BlobContent]) -> None:
         """Store blobs, whatever they are for; durable when this returns."""

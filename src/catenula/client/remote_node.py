@@ -139,24 +139,28 @@ class RemoteNode:
         return f"RemoteNode({self.public_key}, {self.address})"
 
 
+_REMEMBERED_COMMITTEES = 8
+
+
 class Validators:
     """The connections of a client, one per validator key and address, made on first use."""
 
     def __init__(self, provider: NodeProvider) -> None:
         self._provider = provider
         self._nodes: dict[tuple[Secp256k1PublicKey, str], RemoteNode] = {}
-        self._known: tuple[Committee, list[RemoteNode]] | None = None
+        self._known: list[tuple[Committee, list[RemoteNode]]] = []
 
     def of(self, committee: Committee) -> list[RemoteNode]:
         """The validators of a committee that have votes, in key order."""
-        if self._known is not None and self._known[0] is committee:
-            return self._known[1]
+        for known, nodes in self._known:
+            if known is committee:
+                return nodes
         nodes = [
             self._node(public_key, state.network_address)
             for public_key, state in committee.validators.items()
             if state.votes
         ]
-        self._known = (committee, nodes)
+        self._known = [*self._known[1 - _REMEMBERED_COMMITTEES :], (committee, nodes)]
         return nodes
 
     def _node(self, public_key: Secp256k1PublicKey, address: str) -> RemoteNode:

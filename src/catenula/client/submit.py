@@ -86,9 +86,7 @@ def verified_vote(
 class _Dialogue:
     """One validator and one proposal: each kind of help is given a limited number of times."""
 
-    def __init__(
-        self, context: ClientContext, remote: RemoteNode, submission: Submission
-    ) -> None:
+    def __init__(self, context: ClientContext, remote: RemoteNode, submission: Submission) -> None:
         self._context, self._remote, self._submission = context, remote, submission
         self._chain_id = submission.proposal.content.block.chain_id
         self._clock_waits = 0

@@ -6,12 +6,12 @@ Committees are those recorded on the local copy of the admin chain. Invariant ke
 from collections.abc import Mapping
 from enum import Enum
 
+from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import Epoch
 from catenula.client.errors import Explanation, Reason, UntrustedCertificate
 from catenula.client.local_node import LocalNode
 from catenula.protocol import Committee, ConfirmedBlockCertificate
-from catenula.base.errors import ProtocolError
 
 
 class Trust(Enum):

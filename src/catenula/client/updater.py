@@ -168,14 +168,10 @@ async def _send_range(
         certificate = context.local.certificate_at(update.chain_id, BlockHeight(number))
         # A sparse copy of a sender's chain has gaps, which is intended.
         if certificate is not None:
-            await send_confirmed_certificate(
-                context, remote, certificate, blocking=update.blocking
-            )
+            await send_confirmed_certificate(context, remote, certificate, blocking=update.blocking)
 
 
-async def send_description(
-    context: ClientContext, remote: RemoteNode, chain_id: ChainId
-) -> None:
+async def send_description(context: ClientContext, remote: RemoteNode, chain_id: ChainId) -> None:
     """Send the certificate that created a chain's description; none exists for genesis chains."""
     blob_id = BlobId(CryptoHash(chain_id), BlobType.CHAIN_DESCRIPTION)
     await send_certificates_for_blobs(context, remote, (blob_id,))
@@ -195,9 +191,7 @@ async def send_certificates_for_blobs(
             await send_confirmed_certificate(context, remote, certificate)
 
 
-async def _send_consensus(
-    context: ClientContext, remote: RemoteNode, info: ChainInfo
-) -> None:
+async def _send_consensus(context: ClientContext, remote: RemoteNode, info: ChainInfo) -> None:
     """Raise the validator to our round, best effort: lock, timeout, proposals in that order."""
     chain = context.local.chain(info.chain_id)
     manager = chain.manager
@@ -267,9 +261,7 @@ def lagging(
     round_: Round | None = None,
 ) -> LocalNodeLagging:
     """The report that a validator is ahead of the local node."""
-    reason = Reason(
-        describe_node_error(received.error), str(remote.public_key), remote.address, 0
-    )
+    reason = Reason(describe_node_error(received.error), str(remote.public_key), remote.address, 0)
     return LocalNodeLagging(
         received,
         Explanation(

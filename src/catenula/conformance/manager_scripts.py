@@ -82,6 +82,9 @@ class _ManagerTrace:
 
     def run(self) -> list[str]:
         """Play all steps."""
+        recorded = {name: self._entry[name] for name in ("validator_key", "block_hashes")}
+        found = {"validator_key": str(self._key.public_key()), "block_hashes": list(self._blocks)}
+        self._compare("entry", recorded, found)
         self._manager.reset(self._rules, Timestamp(self._entry["reset_now"]))
         self._save_and_load()
         self._compare("initial", self._entry["initial_state"], self._state())

@@ -150,7 +150,8 @@ def build_view(description: Description, context: Context) -> View:
     kind = description["kind"]
     for kinds, build in _BUILDERS:
         if kind in kinds:
-            return build(kinds[kind], description, context)
+            view: View = build(kinds[kind], description, context)
+            return view
     raise DecodeError("UnknownView", kind=kind)
 
 

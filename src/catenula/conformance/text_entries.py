@@ -20,14 +20,12 @@ from catenula.base.timestamps import format_timestamp, parse_timestamp
 from catenula.conformance.entries import Entry
 from catenula.conformance.value_fields import DECOMPRESSION_LIMIT_BYTES
 from catenula.protocol import VmRuntime
-from catenula.protocol.node_error_text import node_error_text
 from catenula.protocol.registry import codec_by_name
 
 _PRINTERS: dict[str, Callable[[Any], str]] = {
     "Amount": format_amount,
     "Timestamp": format_timestamp,
     "StreamName": bytes.hex,
-    "NodeError": node_error_text,
 }
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "Amount": parse_amount,

@@ -37,16 +37,18 @@ _BY_FIELD: tuple[tuple[str, Callable[[Entry], None]], ...] = (
 )
 """The first field that an entry has decides."""
 
-_SCRIPTS_BY_TYPE: dict[str, tuple[str, str]] = {
-    "manager_trace": ("manager_scripts", "run_manager_entry"),
-    "leaders": ("manager_scripts", "run_consensus_entry"),
-    "ownership_functions": ("manager_scripts", "run_consensus_entry"),
-    "thresholds": ("manager_scripts", "run_consensus_entry"),
-    "content": ("execution_scripts", "run_execution_state_entry"),
-    "sequence": ("execution_scripts", "run_execution_state_entry"),
+_SCRIPTS_BY_TYPE: dict[str, str] = {
+    "manager_trace": "catenula.conformance.manager_scripts:run_manager_entry",
+    "leaders": "catenula.conformance.manager_scripts:run_consensus_entry",
+    "ownership_functions": "catenula.conformance.manager_scripts:run_consensus_entry",
+    "thresholds": "catenula.conformance.manager_scripts:run_consensus_entry",
+    "content": "catenula.conformance.execution_scripts:run_execution_state_entry",
+    "sequence": "catenula.conformance.execution_scripts:run_execution_state_entry",
 }
-"""Entries that need upper layers: module and function, imported when met."""
+"""Entries that need upper layers: ``module:function``, imported when met."""
 
+_VIEW_SCRIPT = "catenula.conformance.view_scripts:run_view_entry"
+_HISTORICAL_SCRIPT = "catenula.conformance.view_scripts:run_historical_entry"
 _HISTORICAL_KINDS = ("Historical", "step")
 
 
@@ -98,13 +100,15 @@ def run_entry(data: Any) -> list[str]:
 def _script_of(data: dict[str, Any]) -> Callable[[dict[str, Any]], list[str]] | None:
     if "view" in data:
         is_historical = data["view"].get("kind") in _HISTORICAL_KINDS
-        place = ("view_scripts", "run_historical_entry" if is_historical else "run_view_entry")
+        target = _HISTORICAL_SCRIPT if is_historical else _VIEW_SCRIPT
     elif data.get("type") in _SCRIPTS_BY_TYPE:
-        place = _SCRIPTS_BY_TYPE[data["type"]]
+        target = _SCRIPTS_BY_TYPE[data["type"]]
     else:
         return None
-    module = import_module(f"catenula.conformance.{place[0]}")
-    runner: Callable[[dict[str, Any]], list[str]] = getattr(module, place[1])
+    module_name, _, function_name = target.partition(":")
+    runner: Callable[[dict[str, Any]], list[str]] = getattr(
+        import_module(module_name), function_name
+    )
     return runner
 
 

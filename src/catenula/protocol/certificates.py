@@ -4,7 +4,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from catenula.base.codec import MemoRecord, Record, declare_enum, newtype
-from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature
+from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, SignatureInvalid
 from catenula.base.errors import DecodeError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.protocol.blocks import Block, Timeout
@@ -41,14 +41,31 @@ class CertificateRequiresQuorum(CertificateError):
         super().__init__("CertificateRequiresQuorum", weight=weight, quorum=quorum)
 
 
+class InvalidCertificateSignature(CertificateError):
+    """A signature in a certificate is not that validator's."""
+
+    def __init__(self, validator: Secp256k1PublicKey) -> None:
+        super().__init__("CryptoError", validator=validator)
+
+
 def check_signatures(
-    value: LiteValue, round_: Round, signatures: Signatures, committee: Committee
+    value: LiteValue, round_: Round, *, signatures: Signatures, committee: Committee
 ) -> None:
-    """Raise `CertificateError` or a signature error unless a quorum signed ``value``."""
+    """Raise `CertificateError` unless a quorum signed ``value``."""
     check_quorum(signatures, committee)
     digest = vote_hash(value.value_hash, round_, value.kind)
     for validator, signature in signatures:
+        check_signature(validator, signature, digest)
+
+
+def check_signature(
+    validator: Secp256k1PublicKey, signature: Secp256k1Signature, digest: CryptoHash
+) -> None:
+    """Raise `InvalidCertificateSignature` unless ``validator`` signed."""
+    try:
         signature.verify(validator, digest)
+    except SignatureInvalid as error:
+        raise InvalidCertificateSignature(validator) from error
 
 
 def check_quorum(signatures: Signatures, committee: Committee) -> None:
@@ -92,7 +109,7 @@ class LiteCertificate(MemoRecord, frozen=True):
 
     def check(self, committee: Committee) -> None:
         """Raise unless a quorum of ``committee`` signed."""
-        check_signatures(self.value, self.round, self.signatures, committee)
+        check_signatures(self.value, self.round, signatures=self.signatures, committee=committee)
 
 
 class _Certificate(MemoRecord, frozen=True):
@@ -138,7 +155,9 @@ class ValidatedBlockCertificate(_BlockCertificate, frozen=True):
 
     def check(self, committee: Committee) -> None:
         """Raise unless a quorum of ``committee`` signed."""
-        check_signatures(self.lite_value, self.round, self.signatures, committee)
+        check_signatures(
+            self.lite_value, self.round, signatures=self.signatures, committee=committee
+        )
 
 
 class ConfirmedBlockCertificate(_BlockCertificate, frozen=True):
@@ -155,7 +174,9 @@ class ConfirmedBlockCertificate(_BlockCertificate, frozen=True):
 
     def check(self, committee: Committee) -> None:
         """Raise unless a quorum of ``committee`` signed."""
-        check_signatures(self.lite_value, self.round, self.signatures, committee)
+        check_signatures(
+            self.lite_value, self.round, signatures=self.signatures, committee=committee
+        )
 
 
 class TimeoutCertificate(_Certificate, frozen=True):
@@ -186,7 +207,9 @@ class TimeoutCertificate(_Certificate, frozen=True):
 
     def check(self, committee: Committee) -> None:
         """Raise unless a quorum of ``committee`` signed."""
-        check_signatures(self.lite_value, self.round, self.signatures, committee)
+        check_signatures(
+            self.lite_value, self.round, signatures=self.signatures, committee=committee
+        )
 
 
 class ValidatedCertificate(Record, frozen=True):

@@ -18,6 +18,8 @@ class Fault(Enum):
     """Nothing is written; the commit reports failure."""
     AFTER = "after"
     """Everything is written, but the commit reports failure (a crash before the answer)."""
+    SPLIT = "split"
+    """Only the first groups are stored, each of them whole; `FaultyStore.fail_at` says how many."""
     TORN = "torn"
     """Only the first half of the groups, and half of the next one's writes, are stored: what an
     engine without atomic commits would leave behind."""
@@ -41,12 +43,17 @@ class FaultyStore(Store):
         self.name = f"faulty {inner.name}"
         self.commits = 0
         self._plan: dict[int, Fault] = {}
+        self._kept_groups = 0
         self._every = 0
         self._every_fault = Fault.BEFORE
 
-    def fail_at(self, number: int, fault: Fault = Fault.BEFORE) -> None:
-        """Fail the commit with this number (1 is the first ever on this wrapper)."""
+    def fail_at(self, number: int, fault: Fault = Fault.BEFORE, *, kept_groups: int = 0) -> None:
+        """Fail the commit with this number (1 is the first ever on this wrapper).
+
+        `Fault.SPLIT` stores the first ``kept_groups`` groups.
+        """
         self._plan[number] = fault
+        self._kept_groups = kept_groups
 
     def fail_next(self, fault: Fault = Fault.BEFORE) -> None:
         """Fail the next commit."""
@@ -74,6 +81,8 @@ class FaultyStore(Store):
             return
         if fault is Fault.AFTER:
             self.inner.commit(groups, fences)
+        elif fault is Fault.SPLIT:
+            self.inner.commit(groups[: self._kept_groups], fences)
         elif fault is Fault.TORN:
             self.inner.commit(_first_half(groups), fences)
         raise InjectedFault(fault, self.commits)

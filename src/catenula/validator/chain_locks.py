@@ -1,4 +1,4 @@
-"""One writer per chain: locks that exist only while somebody holds or awaits them (W2)."""
+"""One writer per chain: locks that exist only while somebody holds or awaits them (W1)."""
 
 import asyncio
 from collections.abc import AsyncIterator

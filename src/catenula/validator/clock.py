@@ -6,7 +6,6 @@ from typing import Protocol
 
 from catenula.base.integers import MICROSECONDS_PER_SECOND, Timestamp
 
-
 _TIMER_TICK_SECONDS = 0.001
 
 

@@ -1,6 +1,6 @@
 """Makes the writes of outcomes durable: inline, or grouped off the event loop.
 
-Invariant W1: nothing of an outcome is visible outside before its writes are durable. A group
+Invariant S2: nothing of an outcome is visible outside before its writes are durable. A group
 commit takes the writes of all chains that wait at that moment as one batch (design §3, rule 2); if
 it fails, every waiter gets the error and reloads its chain.
 """
@@ -65,6 +65,7 @@ class GroupCommitter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
         self._waiting: list[tuple[Sequence[Group], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def commit_now(self, groups: Sequence[Group]) -> None:
         """Commit at once; used before the event loop serves requests."""
@@ -72,6 +73,8 @@ class GroupCommitter:
 
     async def commit(self, groups: Sequence[Group]) -> None:
         """Join the next batch and wait until it is durable."""
+        if self._closed:
+            raise LocalError(f"the node of {self._store.name} has stopped", retryable=False)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append((groups, future))
@@ -81,26 +84,28 @@ class GroupCommitter:
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            groups = [group for waiting, _ in batch for group in waiting]
-            error: LocalError | None = None
-            try:
-                await loop.run_in_executor(self._thread, self._store.commit, groups)
-            except LocalError as caught:
-                error = caught
-            for _, future in batch:
-                _settle(future, error)
-        self._task = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                groups = [group for waiting, _ in batch for group in waiting]
+                commit = loop.run_in_executor(self._thread, self._store.commit, groups)
+                # Whatever the engine raises belongs to those who wait, not to this task.
+                await asyncio.wait((commit,))
+                error = commit.exception()
+                for _, future in batch:
+                    _settle(future, error)
+        finally:
+            self._task = None
 
     async def close(self) -> None:
         """Wait for accepted writes, then stop the thread."""
+        self._closed = True
         if self._task is not None:
             await self._task
         self._thread.shutdown(wait=True)
 
 
-def _settle(future: asyncio.Future[None], error: LocalError | None) -> None:
+def _settle(future: asyncio.Future[None], error: BaseException | None) -> None:
     if future.done():
         return
     if error is None:

@@ -1,17 +1,24 @@
 """The queue of cross-chain requests of one worker (spec 06 §5.4).
 
-Updates are cumulative, so a newer one replaces a waiting older one of the same pair; different
-target chains proceed independently, one step at a time each. The queue holds at most
-`MAX_CROSS_CHAIN_QUEUE` pairs; beyond that a request is dropped and counted, and comes again when
-its sender's chain is touched (the sender's outbox is durable).
+Updates are cumulative, so a newer one replaces a waiting older one of the same pair. Target chains
+proceed independently, each one step at a time; as many are served at once as there are lanes, so
+that their writes can share a commit. The queue holds at most `MAX_CROSS_CHAIN_QUEUE` pairs; beyond
+that a request is dropped and counted. A request that is dropped or refused comes again when its
+sender's chain is touched, because the sender's outbox is durable.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
-from catenula.base.limits import MAX_CROSS_CHAIN_BATCH, MAX_CROSS_CHAIN_QUEUE
+from catenula.base.limits import (
+    MAX_CROSS_CHAIN_ATTEMPTS,
+    MAX_CROSS_CHAIN_BATCH,
+    MAX_CROSS_CHAIN_QUEUE,
+    MAX_REMEMBERED_REFUSALS,
+)
 from catenula.protocol import CrossChainRequest, target_chain_id
 
 Apply = Callable[[Sequence[CrossChainRequest]], Awaitable[None]]
@@ -19,34 +26,51 @@ Key = tuple[ChainId, ChainId, type]
 
 
 class CrossChainQueue:
-    """Pending requests by target chain, applied in batches."""
+    """Pending requests by target chain, applied in batches.
 
-    def __init__(self, apply: Apply) -> None:
+    ``lanes`` is how many target chains are served at the same time: one is enough, and cheapest,
+    where applying never waits. ``refused`` remembers the last failures, for whoever looks.
+    """
+
+    def __init__(self, apply: Apply, *, lanes: int = 1) -> None:
         self._apply = apply
+        self._maximum_lanes = lanes
         self._waiting: dict[ChainId, dict[Key, CrossChainRequest]] = {}
         self._size = 0
-        self._task: asyncio.Task[None] | None = None
+        self._lanes: set[asyncio.Task[None]] = set()
         self._stopped = False
         self.dropped = 0
-        self.refused: list[Exception] = []
+        self.refused: deque[Exception] = deque(maxlen=MAX_REMEMBERED_REFUSALS)
 
     def put(self, request: CrossChainRequest) -> None:
         """Queue a request; it is applied soon, after the current step of the event loop."""
         if self._stopped:
             return
         target = target_chain_id(request)
-        pending = self._waiting.setdefault(target, {})
         key = (request.sender, request.recipient, type(request))
-        if key not in pending:
+        pending = self._waiting.get(target)
+        if pending is None or key not in pending:
             if self._size >= MAX_CROSS_CHAIN_QUEUE:
                 self.dropped += 1
                 return
             self._size += 1
+        if pending is None:
+            pending = self._waiting[target] = {}
         pending[key] = request
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._drain())
+        self._open_lane()
 
-    async def _drain(self) -> None:
+    def _open_lane(self) -> None:
+        if len(self._lanes) < self._maximum_lanes:
+            lane = asyncio.get_running_loop().create_task(self._serve())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._close_lane)
+
+    def _close_lane(self, lane: asyncio.Task[None]) -> None:
+        self._lanes.discard(lane)
+        if self._waiting and not lane.cancelled():
+            self._open_lane()
+
+    async def _serve(self) -> None:
         while self._waiting:
             target = next(iter(self._waiting))
             pending = self._waiting.pop(target)
@@ -54,19 +78,26 @@ class CrossChainQueue:
             requests = list(pending.values())
             for start in range(0, len(requests), MAX_CROSS_CHAIN_BATCH):
                 await self._apply_batch(requests[start : start + MAX_CROSS_CHAIN_BATCH])
-        self._task = None
 
     async def _apply_batch(self, requests: list[CrossChainRequest]) -> None:
-        try:
-            await self._apply(requests)
-        except (ProtocolError, LocalError) as error:
-            # The sender keeps its outbox, so nothing is lost; the reason is kept for inspection.
-            self.refused = [*self.refused[-99:], error]
+        for _ in range(MAX_CROSS_CHAIN_ATTEMPTS):
+            try:
+                await self._apply(requests)
+            except ProtocolError as error:
+                self.refused.append(error)
+                return
+            except LocalError as error:
+                # The chain was reloaded; applying again is idempotent (M13).
+                self.refused.append(error)
+                if not error.retryable:
+                    return
+            else:
+                return
 
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while self._lanes:
+            await asyncio.wait(tuple(self._lanes))
 
     async def stop(self) -> None:
         """Drop what waits and finish what is being applied."""

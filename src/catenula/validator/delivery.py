@@ -19,26 +19,34 @@ class DeliveryWaiters:
         """Whether anybody waits for this chain."""
         return chain_id in self._by_chain
 
-    async def wait(self, chain_id: ChainId, height: BlockHeight) -> None:
-        """Return when everything up to ``height`` is delivered."""
-        waiter = (height, asyncio.get_running_loop().create_future())
-        self._by_chain.setdefault(chain_id, []).append(waiter)
-        try:
-            await waiter[1]
-        finally:
-            self._discard(chain_id, waiter)
+    def register(self, chain_id: ChainId, height: BlockHeight) -> asyncio.Future[None]:
+        """A future that is done when everything up to ``height`` is delivered.
 
-    def _discard(self, chain_id: ChainId, waiter: Waiter) -> None:
-        waiting = self._by_chain.get(chain_id)
-        if waiting is None:
-            return
-        if waiter in waiting:
-            waiting.remove(waiter)
-        if not waiting:
-            del self._by_chain[chain_id]
+        Whoever gives up waiting cancels it.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._by_chain.setdefault(chain_id, []).append((height, future))
+        return future
 
     def release(self, chain_id: ChainId, is_delivered: Callable[[BlockHeight], bool]) -> None:
-        """Wake those whose height is delivered."""
-        for height, future in tuple(self._by_chain.get(chain_id, ())):
-            if not future.done() and is_delivered(height):
+        """Wake those whose height is delivered; forgets those who gave up."""
+        waiting: list[Waiter] = []
+        for height, future in self._by_chain.get(chain_id, ()):
+            if future.done():
+                continue
+            if is_delivered(height):
                 future.set_result(None)
+            else:
+                waiting.append((height, future))
+        if waiting:
+            self._by_chain[chain_id] = waiting
+        else:
+            self._by_chain.pop(chain_id, None)
+
+    def fail_all(self, error: Exception) -> None:
+        """Wake everybody with an error (the node stops)."""
+        for waiting in self._by_chain.values():
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+        self._by_chain.clear()

@@ -1,16 +1,18 @@
 """Runs a worker: one writer per chain, writes before words, then effects (design §3).
 
 A `NodeDriver` has every method of `ValidatorNode`, so a node in this process can be used as one.
-Invariants kept: W1 (nothing leaves before it is durable), W2 (one writer per chain).
+Invariants kept: S2 (nothing leaves before it is durable), W1 (one writer per chain).
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
+from catenula.base.limits import MAX_CROSS_CHAIN_LANES
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -37,6 +39,7 @@ from catenula.validator.delivery import DeliveryWaiters
 from catenula.validator.notifier import Notifier
 from catenula.validator.reads import SharedReads
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
+from catenula.worker.errors import NoNetworkDescription
 
 _T = TypeVar("_T")
 
@@ -69,7 +72,10 @@ class NodeDriver(SharedReads):
         self._committer = committer
         self._locks = ChainLocks()
         self._waiters = DeliveryWaiters()
-        self._queue = CrossChainQueue(self._apply_cross_chain)
+        # Where commits take no time, serving one chain after the other is cheapest.
+        lanes = 1 if committer.inline else MAX_CROSS_CHAIN_LANES
+        self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
+        self._stopped = False
         self._running: set[asyncio.Task[object]] = set()
 
     @property
@@ -96,15 +102,19 @@ class NodeDriver(SharedReads):
 
         Raises `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
         """
-        outcome = await self._run_durably(chain_id, handler)
-        self._perform(outcome)
+        done = await self._run_durably(chain_id, handler)
+        outcome = done.outcome
         if outcome.error is not None:
             raise NodeErrorReceived(to_node_error(outcome.error)) from outcome.error
-        if outcome.wait_for_delivery_of is not None:
-            await self._wait_for_delivery(chain_id, outcome.wait_for_delivery_of)
+        if done.delivered is not None:
+            await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
 
-    async def _run_durably(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+    async def _run_durably(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+        if self._stopped:
+            # A late request must not act on what this node has in memory: another node may have
+            # been started on the same store.
+            raise LocalError(f"{self._address} has stopped", retryable=True)
         if self._committer.inline and not self._locks.is_locked(chain_id):
             return self._run_inline(chain_id, handler)
         task = asyncio.ensure_future(self._run_locked(chain_id, handler))
@@ -113,56 +123,61 @@ class NodeDriver(SharedReads):
         # A caller that goes away must not abort a write half-way (spec 06 §4.1).
         return await asyncio.shield(task)
 
-    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
         outcome = handler(worker, self.clock.now())
         if outcome.writes:
             try:
                 self._committer.commit_now(outcome.writes)
-            except LocalError:
+            except BaseException:
                 worker.forget_chain(chain_id)
                 raise
             worker.committed(outcome)
-        return outcome
+        return self._perform(worker, outcome)
 
-    async def _run_locked(self, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+    async def _run_locked(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
         async with self._locks.lock(chain_id):
             outcome = handler(worker, self.clock.now())
             if outcome.writes:
                 try:
                     await self._committer.commit(outcome.writes)
-                except LocalError:
+                except BaseException:
                     worker.forget_chain(chain_id)
                     raise
                 worker.committed(outcome)
-            return outcome
+            return self._perform(worker, outcome)
 
-    def _perform(self, outcome: Outcome[_T]) -> None:
-        actions = outcome.actions
+    def _perform(self, worker: Worker, outcome: Outcome[_T]) -> "_Done[_T]":
+        """Let out the effects of a durable outcome, before the chain's next request runs."""
+        actions, chain_id = outcome.actions, outcome.chain_id
         for request in actions.cross_chain_requests:
             self._queue.put(request)
         if actions.notifications:
             self.notifier.notify(actions.notifications)
+        delivered: asyncio.Future[None] | None = None
+        height = outcome.wait_for_delivery_of
+        if height is not None and not worker.is_delivered_up_to(chain_id, height):
+            delivered = self._waiters.register(chain_id, height)
+        return _Done(outcome, delivered)
 
     # Cross-chain delivery
 
     async def _apply_cross_chain(self, requests: Sequence[CrossChainRequest]) -> None:
         chain_id = target_chain_id(requests[0])
-        outcome = await self._run_durably(
+        done = await self._run_durably(
             chain_id, lambda worker, now: worker.handle_cross_chain_requests(requests, now)
         )
-        self._perform(outcome)
         if self._waiters.has(chain_id):
-            self._waiters.release(
-                chain_id,
-                lambda height: self.worker_of(chain_id).is_delivered_up_to(chain_id, height),
-            )
+            worker = self.worker_of(chain_id)
+            self._waiters.release(chain_id, partial(worker.is_delivered_up_to, chain_id))
+        if done.outcome.error is not None:
+            raise done.outcome.error
 
-    async def _wait_for_delivery(self, chain_id: ChainId, height: BlockHeight) -> None:
-        if self.worker_of(chain_id).is_delivered_up_to(chain_id, height):
-            return
-        await self._waiters.wait(chain_id, height)
+    @property
+    def refused_cross_chain_requests(self) -> tuple[Exception, ...]:
+        """Why requests between chains were refused, the last ones last; for inspection."""
+        return tuple(self._queue.refused)
 
     async def settled(self) -> None:
         """Return when no cross-chain request is waiting or being applied (tests, stopping)."""
@@ -253,7 +268,10 @@ class NodeDriver(SharedReads):
 
     async def upload_blob(self, blob: BlobContent) -> BlobId:
         """See `ValidatorNode`."""
-        groups = self.worker.upload_blob(blob)
+        try:
+            groups = self.worker.upload_blob(blob)
+        except ProtocolError as error:
+            raise NodeErrorReceived(to_node_error(error)) from error
         if groups:
             await self._committer.commit(groups)
         return blob.id
@@ -274,7 +292,7 @@ class NodeDriver(SharedReads):
         """See `ValidatorNode`."""
         description = self.worker.shared.network_description()
         if description is None:
-            raise ProtocolError("NoNetworkDescriptionFound")
+            raise NodeErrorReceived(to_node_error(NoNetworkDescription()))
         return description
 
     def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
@@ -282,11 +300,21 @@ class NodeDriver(SharedReads):
         return self.notifier.subscribe(chain_ids).__aiter__()
 
     async def stop(self) -> None:
-        """Finish what runs and refuse nothing afterwards; the owner closes the store."""
+        """Finish what runs and refuse everything afterwards; the owner closes the store."""
+        self._stopped = True
         await self._queue.stop()
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-        self.notifier.fail_all(LocalError("the node has stopped", retryable=True))
+        error = LocalError(f"{self._address} has stopped", retryable=True)
+        self._waiters.fail_all(error)
+        self.notifier.fail_all(error)
+
+
+class _Done(NamedTuple, Generic[_T]):
+    """A durable outcome, and what its caller still waits for, if it asked to."""
+
+    outcome: Outcome[_T]
+    delivered: asyncio.Future[None] | None
 
 
 def partition_of(chain_id: ChainId) -> int:

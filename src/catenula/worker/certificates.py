@@ -48,7 +48,6 @@ def handle_validated_certificate(
     if vote is not None and step.node.secret is not None:
         step.node.verified.add_vote(vote, step.node.secret.public_key())
     step.save()
-    step.send_pending()
     step.notify_round(before)
     return step.reply()
 
@@ -69,7 +68,6 @@ def handle_timeout_certificate(step: Step, certificate: TimeoutCertificate) -> C
     validity.check_epoch(chain.chain_id, chain.epoch, timeout.epoch)
     if chain.manager.handle_timeout_certificate(certificate, step.now):
         step.save()
-    step.send_pending()
     step.notify_round(before)
     return step.reply()
 

@@ -45,7 +45,8 @@ def handle_confirmed_certificate(
         _execute(step, block, blobs)
     step.node.blocks.put(block)
     step.save()
-    step.send_pending()
+    # Older messages are under way already, or are sent again when the chain is loaded again.
+    step.send_pending(block.recipients)
     return step.reply()
 
 
@@ -84,11 +85,16 @@ def _store(step: Step, certificate: ConfirmedBlockCertificate) -> BlobsById:
 
 
 def _has_gap(step: Step, block: Block, mode: ProcessMode) -> bool:
-    next_height = step.chain.next_block_height
-    if block.height == next_height:
+    """Whether earlier blocks are missing; `InvalidBlockChaining` if the block cannot follow."""
+    tip = step.chain.tip
+    if block.height == tip.next_block_height:
+        if block.header.previous_block_hash != tip.block_hash:
+            raise InvalidBlockChaining(
+                expected=tip.block_hash, found=block.header.previous_block_hash
+            )
         return False
     if mode is ProcessMode.EXECUTE:
-        raise InvalidBlockChaining(expected_height=next_height, found_height=block.height)
+        raise InvalidBlockChaining(expected_height=tip.next_block_height, found_height=block.height)
     return True
 
 

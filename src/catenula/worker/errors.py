@@ -4,9 +4,14 @@ Errors whose structure clients act on keep it; every other rule of the chain bec
 ``ChainError`` with its text, the rest a ``WorkerError`` with its text.
 """
 
-from catenula.base.errors import ProtocolError
+from catenula.base.errors import ArithmeticOverflow, ProtocolError
 from catenula.chain import errors as chain_errors
-from catenula.execution.errors import BlobsNotFound, EventsNotFound, ExecutionError
+from catenula.execution.errors import (
+    BlobsNotFound,
+    BlockRuleError,
+    EventsNotFound,
+    ExecutionError,
+)
 from catenula.protocol import BlobId, NodeError, node_error
 from catenula.protocol.certificates import CertificateError
 
@@ -53,31 +58,27 @@ def to_node_error(error: ProtocolError) -> NodeError:
         return node_error.BlobsNotFound(error.blob_ids)
     if isinstance(error, EventsNotFound):
         return node_error.EventsNotFound(error.event_ids)
+    if isinstance(error, BlobNotRequired):
+        return node_error.BlobsNotFound((error.fields["blob_id"],))
     if isinstance(error, MissingCertificateValue):
         return node_error.MissingCertificateValue()
     if isinstance(error, _STRUCTURED_CHAIN_ERRORS):
         return _structured(error)
     if isinstance(error, chain_errors.InvalidTimestamp):
         return node_error.WorkerError(describe_timestamp(error))
-    if isinstance(error, chain_errors.ChainError | ExecutionError | CertificateError):
-        return node_error.ChainError(error.message())
-    if error.code in _CHAIN_CODES:
+    if isinstance(error, _CHAIN_ERRORS):
         return node_error.ChainError(error.message())
     return node_error.WorkerError(error.message())
 
 
-_CHAIN_CODES = frozenset(
-    {
-        "ClosedChain",
-        "EmptyBlock",
-        "InvalidBlockTimestamp",
-        "AuthorizedApplications",
-        "MissingMandatoryApplications",
-        "CannotRejectMessage",
-        "ArithmeticError",
-    }
+_CHAIN_ERRORS = (
+    chain_errors.ChainError,
+    ExecutionError,
+    BlockRuleError,
+    CertificateError,
+    ArithmeticOverflow,
 )
-"""Block rules of the execution layer, which the protocol counts among the chain errors."""
+"""What the protocol counts among the errors of the chain; everything else is the worker's."""
 
 
 def _structured(error: ProtocolError) -> NodeError:

@@ -1,7 +1,5 @@
 """Blobs of blocks that are not final yet, and blobs that a final block requires (spec 06 §4.10)."""
 
-from catenula.base.integers import U64_MAX
-from catenula.execution.blobs import check_blob_size
 from catenula.execution.errors import BlobsNotFound
 from catenula.protocol import BlobContent, BlobId, ChainInfoResponse
 from catenula.worker.step import Step
@@ -9,14 +7,8 @@ from catenula.worker.step import Step
 
 def handle_pending_blob(step: Step, blob: BlobContent) -> ChainInfoResponse:
     """Take an uploaded blob that a pending block of this chain asked for."""
-    chain = step.chain
     step.activate()
-    limit = U64_MAX
-    if chain.pending_blobs.has_unvalidated_sets():
-        policy = chain.current_committee().policy
-        check_blob_size(blob, policy)
-        limit = policy.maximum_published_blobs
-    chain.pending_blobs.insert(blob, maximum_published_blobs=limit)
+    step.chain.take_pending_blob(blob)
     step.save()
     return step.reply()
 

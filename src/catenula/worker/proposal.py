@@ -30,7 +30,6 @@ def handle_block_proposal(step: Step, proposal: BlockProposal) -> ChainInfoRespo
         _vote_on(step, proposal)
     finally:
         step.notify_round(before)
-    step.send_pending()
     return step.reply()
 
 

@@ -61,7 +61,7 @@ def stage_block(
         chain.keep_executed_state(block.hash)
     finally:
         chain.rollback()
-    invariant(block.proposed == staged.block, "W4", chain_id=step.chain_id)
+    invariant(block.proposed == staged.block, "W5", chain_id=step.chain_id)
     return StagedBlock(
         block,
         staged.block,

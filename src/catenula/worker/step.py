@@ -117,18 +117,8 @@ class Step:
         self, blob_ids: Iterable[BlobId], block: Block | None = None
     ) -> dict[BlobId, BlobContent | None]:
         """Look blobs up in the order of spec 06 §4.2; None for those not found."""
-        created = block.created_blobs if block is not None else {}
-        found: dict[BlobId, BlobContent | None] = {}
-        for blob_id in sorted(blob_ids, key=BlobId.order_key):
-            found[blob_id] = created.get(blob_id) or self._find_blob(blob_id)
-        return found
-
-    def _find_blob(self, blob_id: BlobId) -> BlobContent | None:
-        pending = self.chain.pending_blob(blob_id)
-        if pending is not None:
-            return pending
-        content = self.overlay.blob(blob_id)
-        return None if content is None else BlobContent(blob_id.blob_type, content)
+        created = block.created_blobs if block is not None else None
+        return self.chain.find_blobs(blob_ids, created)
 
 
 def found_only(blobs: BlobsById) -> dict[BlobId, BlobContent]:

@@ -1,13 +1,15 @@
 """The worker: the handlers of one node over all of its chains.
 
 Loads chains on demand and keeps the most recently used; every handler returns an `Outcome`. A
-worker never commits, waits or sends. Invariants kept: W1 and W2 together with the driver, W3 (a
-chain with uncommitted writes is never dropped and loaded again from older bytes).
+worker never commits, waits or sends. Invariants kept: W2 (after a failure a chain in memory is what
+is stored: it is rolled back or dropped, and a chain with uncommitted writes is never evicted), W3,
+W4, W6; together with the driver S2 and W1.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
@@ -90,6 +92,7 @@ class Worker:
         self._make_oracles = make_oracles
         self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
         self._uncommitted: dict[ChainId, SharedOverlay] = {}
+        self._just_loaded: set[ChainId] = set()
 
     @property
     def public_key(self) -> Secp256k1PublicKey | None:
@@ -106,6 +109,7 @@ class Worker:
             found = self._load(chain_id)
             self._evict()
             self._chains[chain_id] = found
+            self._just_loaded.add(chain_id)
         else:
             self._chains.move_to_end(chain_id)
         return found
@@ -127,17 +131,20 @@ class Worker:
         return certificate.value if certificate is not None else None
 
     def _evict(self) -> None:
-        if len(self._chains) < self.config.loaded_chains_limit:
+        """Make room for one more chain; those with writes under way stay."""
+        surplus = len(self._chains) - self.config.loaded_chains_limit + 1
+        if surplus <= 0:
             return
-        for chain_id in self._chains:
-            if chain_id not in self._uncommitted:
-                del self._chains[chain_id]
-                return
+        candidates = (item for item in self._chains if item not in self._uncommitted)
+        for chain_id in tuple(islice(candidates, surplus)):
+            del self._chains[chain_id]
+            self._just_loaded.discard(chain_id)
 
     def forget_chain(self, chain_id: ChainId) -> None:
         """Drop a chain whose writes may not have been stored; it is loaded again when needed."""
         self._chains.pop(chain_id, None)
         self._uncommitted.pop(chain_id, None)
+        self._just_loaded.discard(chain_id)
 
     def loaded_chains(self) -> int:
         """How many chains are in memory."""
@@ -161,6 +168,10 @@ class Worker:
         error: ProtocolError | None = None
         completed = False
         try:
+            if chain_id in self._just_loaded:
+                # Requests that were under way when the chain was last in memory may be lost.
+                self._just_loaded.discard(chain_id)
+                step.send_pending()
             reply = flow(step)
             completed = True
         except ProtocolError as caught:

@@ -167,7 +167,7 @@ class Generator:
         writer = getattr(self, f"_write_{node.kind}")
         writer(node, out, value)
 
-    def write_nested(self, node: schema.Node, out: Source, value: str, indent: int = 1) -> None:
+    def write_nested(self, node: schema.Node, out: Source, value: str, *, indent: int = 1) -> None:
         """Emit a call of the node's own function, or the short inline form."""
         form = node.fixed(self.bincode)
         if form is not None:
@@ -316,7 +316,7 @@ class Generator:
         reader = getattr(self, f"_read_{node.kind}")
         reader(node, out, target)
 
-    def read_nested(self, node: schema.Node, out: Source, target: str, indent: int = 1) -> None:
+    def read_nested(self, node: schema.Node, out: Source, target: str, *, indent: int = 1) -> None:
         """Emit a call of the node's own reader."""
         out.add(f"{target}, pos = {self.function_name(node, 'dec')}(data, pos)", indent=indent)
 

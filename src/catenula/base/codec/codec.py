@@ -222,19 +222,21 @@ def _node_by_name(name: str) -> schema.Node:
         return node_of(_NAMES[name])
     if name.startswith("(") and name.endswith(")"):
         return schema.TupleNode(tuple(_node_by_name(part) for part in _split(name[1:-1])))
-    for prefix, build in _GENERICS.items():
-        if name.startswith(prefix + "<") and name.endswith(">"):
-            parts = [_node_by_name(part) for part in _split(name[len(prefix) + 1 : -1])]
-            return build(*parts)
-    raise DecodeError("UnknownType", name=name)
+    prefix, opened, rest = name.partition("<")
+    count, build = _GENERICS.get(prefix, (0, None))
+    parts = _split(rest[:-1])
+    if build is None or not opened or not rest.endswith(">") or len(parts) != count:
+        raise DecodeError("UnknownType", name=name)
+    return build(*(_node_by_name(part) for part in parts))
 
 
-_GENERICS: dict[str, Callable[..., schema.Node]] = {
-    "Vec": schema.SequenceNode,
-    "Set": lambda item: schema.SequenceNode(item, is_set=True),
-    "Map": schema.MapNode,
-    "Option": schema.OptionNode,
+_GENERICS: dict[str, tuple[int, Callable[..., schema.Node] | None]] = {
+    "Vec": (1, schema.SequenceNode),
+    "Set": (1, lambda item: schema.SequenceNode(item, is_set=True)),
+    "Map": (2, schema.MapNode),
+    "Option": (1, schema.OptionNode),
 }
+"""Number of arguments and constructor of each generic type."""
 
 
 def _split(text: str) -> list[str]:

@@ -70,8 +70,14 @@ class Node:
 
 def json_mismatch(expected: str, data: object) -> DecodeError:
     """The error of a JSON value of the wrong kind."""
-    shown = repr(data)
-    return DecodeError("InvalidJson", expected=expected, found=shown[:80])
+    return DecodeError("InvalidJson", expected=expected, found=_shown(data))
+
+
+def _shown(data: object) -> str:
+    """A short text of parsed JSON; arrays and objects, which may be deep, by their kind."""
+    if isinstance(data, JsonObject):
+        return "an object"
+    return "an array" if isinstance(data, list) else repr(data)[:80]
 
 
 class IntegerNode(Node):

@@ -154,9 +154,9 @@ def to_proto_bytes(
 ) -> bytes:
     """The canonical bytes of the message for ``value``."""
     short_name = message_name.removeprefix(f"{PACKAGE}.")
+    write = conversion(short_name).write
     message = new_message(short_name)
-    options = WriteOptions(supports_aggregated_missing)
-    conversion(short_name).write(message, value, options)
+    write(message, value, WriteOptions(supports_aggregated_missing))
     data: bytes = message.SerializeToString(deterministic=True)
     return data
 
@@ -170,9 +170,9 @@ def from_proto_bytes(message_name: str, data: bytes) -> Any:
 def read_request(message_name: str, data: bytes) -> Request:
     """As `from_proto_bytes`, with the flag that requests carry beside their value."""
     short_name = message_name.removeprefix(f"{PACKAGE}.")
+    read = conversion(short_name).read
     message = parse_message(short_name, data)
-    flag = getattr(message, "supports_aggregated_missing", False)
-    return Request(conversion(short_name).read(message), flag)
+    return Request(read(message), getattr(message, "supports_aggregated_missing", False))
 
 
 def parse_message(message_name: str, data: bytes) -> Any:

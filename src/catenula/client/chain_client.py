@@ -1,0 +1,219 @@
+"""One chain of a client: commands that become blocks, queries, synchronization (spec 07 §9).
+
+A thin object over a `ChainSession`; commands on one chain queue up behind each other.
+"""
+
+from collections.abc import Sequence
+
+from catenula.base.identifiers import AccountOwner, ChainId
+from catenula.base.integers import Amount
+from catenula.chain.chain_state import ChainState
+from catenula.client.balances import balance_with_pending_messages
+from catenula.client.commands import ChainCommands
+from catenula.client.context import ClientContext
+from catenula.client.errors import BlockConflict, EmptyBlock, Explanation
+from catenula.client.message_policy import MessagePolicy
+from catenula.client.outcomes import Committed, Conflict, WaitForTimeout
+from catenula.client.prepare import prepare_chain, synchronize_from_validators
+from catenula.client.propose import (
+    BlockOutcome,
+    PendingOutcome,
+    Request,
+    process_pending,
+    propose_operations,
+)
+from catenula.client.received import find_received_certificates, receive_bundle
+from catenula.client.remote_node import RemoteNode
+from catenula.client.session import ChainSession
+from catenula.client.staging import Estimate, estimate_of, stage_new_block
+from catenula.client.synchronize import fetch_chain_info
+from catenula.client.timeouts import request_leader_timeout
+from catenula.client.wallet import PendingProposal, ProposalRow
+from catenula.protocol import (
+    BlobContent,
+    BlockHeight,
+    ChainInfo,
+    ConfirmedBlockCertificate,
+    Operation,
+    TimeoutCertificate,
+)
+
+MAXIMUM_TIMEOUT_WAITS = 1_000
+"""Rounds that `ChainClient.commit` waits through before it gives up."""
+
+
+class ChainClient(ChainCommands):
+    """A chain as its owner, or somebody who follows it, uses it."""
+
+    def __init__(self, context: ClientContext, session: ChainSession) -> None:
+        self.context, self.session = context, session
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The chain."""
+        return self.session.chain_id
+
+    @property
+    def owner(self) -> AccountOwner | None:
+        """Who proposes; None when the chain is only followed."""
+        return self.session.owner
+
+    def set_preferred_owner(self, owner: AccountOwner | None) -> None:
+        """Propose as another owner from now on; the wallet is not changed."""
+        self.session.owner = owner
+
+    def set_message_policy(self, policy: MessagePolicy) -> None:
+        """Choose which messages are taken in from now on."""
+        self.session.policy = policy
+
+    # Reading
+
+    def state(self) -> ChainState:
+        """The local copy; to be read only, and not across an ``await``."""
+        return self.context.local.chain(self.chain_id)
+
+    async def info(self) -> ChainInfo:
+        """Where the local copy stands; fetches the chain's description on first contact."""
+        return await fetch_chain_info(self.context, self.chain_id)
+
+    async def local_balance(self, owner: AccountOwner = AccountOwner.CHAIN) -> Amount:
+        """What an account holds after the last block of the local copy."""
+        await self.info()
+        return await self.context.local.balance(self.chain_id, owner)
+
+    def pending_proposal(self) -> PendingProposal | None:
+        """The block that is in flight, if any."""
+        return self.session.pending
+
+    # Synchronizing
+
+    async def synchronize(self) -> ChainInfo:
+        """Learn everything validators know about the chain, messages to it included."""
+        await synchronize_from_validators(self.context, self.session)
+        return await self.info()
+
+    async def find_received_certificates(self) -> None:
+        """Fetch the blocks that sent messages to the chain."""
+        await self.info()
+        await find_received_certificates(self.context, self.chain_id)
+
+    async def receive_bundle(
+        self, remote: RemoteNode, origin: ChainId, height: BlockHeight
+    ) -> None:
+        """Fetch what a validator's notification announced."""
+        await receive_bundle(self.context, self.chain_id, remote, origin=origin, height=height)
+
+    # Blocks
+
+    async def execute(
+        self, operations: Sequence[Operation] = (), blobs: Sequence[BlobContent] = ()
+    ) -> BlockOutcome:
+        """One block with waiting messages and these operations; raises `ClientError`.
+
+        Returns at once with `WaitForTimeout` when this owner cannot propose now (the block stays
+        pending), and with `Conflict` when another block took the height.
+        """
+        async with self.session.lock:
+            await prepare_chain(self.context, self.session)
+            request = Request(tuple(operations), tuple(blobs))
+            return await propose_operations(self.context, self.session, request)
+
+    async def commit(
+        self, operations: Sequence[Operation] = (), blobs: Sequence[BlobContent] = ()
+    ) -> ConfirmedBlockCertificate:
+        """As `execute`, waiting through rounds; `BlockConflict` when another block was first."""
+        outcome = await self.execute(operations, blobs)
+        for _ in range(MAXIMUM_TIMEOUT_WAITS):
+            if not isinstance(outcome, WaitForTimeout):
+                break
+            await self.context.clock.sleep_until(outcome.timestamp)
+            outcome = await self._continue(operations, blobs)
+        if isinstance(outcome, Committed):
+            return outcome.value
+        raise self._conflict(outcome)
+
+    async def _continue(
+        self, operations: Sequence[Operation], blobs: Sequence[BlobContent]
+    ) -> BlockOutcome:
+        """Go on with the block that waited; stage it again if its height is lost."""
+        async with self.session.lock:
+            waiting = self.session.pending
+            await prepare_chain(self.context, self.session)
+            result = await process_pending(self.context, self.session)
+        if not isinstance(result, Committed):
+            return result
+        if result.value is None:
+            return await self.execute(operations, blobs)
+        if waiting is not None and result.value.block.proposed == waiting.block:
+            return Committed(result.value)
+        return Conflict(result.value)
+
+    def _conflict(self, outcome: WaitForTimeout | Conflict) -> BlockConflict:
+        if isinstance(outcome, WaitForTimeout):
+            what = "The block could not be proposed in any of many rounds; it is still pending"
+            height, round_ = outcome.next_block_height, outcome.current_round
+        else:
+            block = outcome.certificate.block
+            what = f"Another block took the height: {block.hash}"
+            height, round_ = block.height, outcome.certificate.round
+        return BlockConflict(
+            Explanation(
+                what,
+                self.chain_id,
+                height,
+                round_,
+                who=self.owner,
+                next_step="look at that block, then try again; nothing of this one was executed",
+            )
+        )
+
+    async def process_pending_block(self) -> PendingOutcome:
+        """Finish a block that an earlier command, or another owner, left unfinished."""
+        async with self.session.lock:
+            await prepare_chain(self.context, self.session)
+            return await process_pending(self.context, self.session)
+
+    async def clear_pending_proposal(self) -> None:
+        """Give up the block in flight; validators may confirm it nevertheless."""
+        async with self.session.lock:
+            self.session.clear_pending()
+            signed = self.context.wallet.proposal(self.chain_id).signed
+            await self.context.wallet.put_proposal(self.chain_id, ProposalRow(None, signed))
+
+    async def process_inbox(
+        self,
+    ) -> tuple[list[ConfirmedBlockCertificate], WaitForTimeout | Conflict | None]:
+        """Take in waiting messages and events, block by block, until nothing is left.
+
+        The second part says why it stopped early. Does not ask the validators for messages that
+        are not here yet: `synchronize` does.
+        """
+        certificates: list[ConfirmedBlockCertificate] = []
+        await self.context.local.driver.settled()
+        while True:
+            try:
+                outcome = await self.execute()
+            except EmptyBlock:
+                return certificates, None
+            if not isinstance(outcome, Committed):
+                return certificates, outcome
+            certificates.append(outcome.value)
+
+    async def estimate(
+        self, operations: Sequence[Operation] = (), blobs: Sequence[BlobContent] = ()
+    ) -> Estimate:
+        """Fees and fuel of the block these operations would become; signs and sends nothing."""
+        async with self.session.lock:
+            await prepare_chain(self.context, self.session)
+            staged = await stage_new_block(self.context, self.session, operations, blobs)
+            return estimate_of(staged)
+
+    async def query_balance(self, owner: AccountOwner = AccountOwner.CHAIN) -> Amount:
+        """What an account would hold once the waiting messages are taken in (spec 07 §9.5)."""
+        async with self.session.lock:
+            await self.info()
+            return await balance_with_pending_messages(self.context, self.session, owner)
+
+    async def request_leader_timeout(self) -> TimeoutCertificate:
+        """Leave the current round once it has timed out; raises `NoQuorum` before."""
+        return await request_leader_timeout(self.context, self.chain_id)

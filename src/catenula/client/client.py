@@ -1,0 +1,181 @@
+"""`Client`: one store, one network, one wallet, and all the chains in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from catenula.base.identifiers import AccountOwner, ChainId
+from catenula.chain.ownership_rules import fallback_owners, may_propose_in_multi_leader_round
+from catenula.client.background import BackgroundUpdates, Update
+from catenula.client.chain_client import ChainClient
+from catenula.client.context import ClientContext
+from catenula.client.errors import Explanation, NotAnOwner
+from catenula.client.local_node import LocalNode
+from catenula.client.notifications import Listener
+from catenula.client.options import DEFAULT_OPTIONS, ClientOptions
+from catenula.client.remote_node import NodeProvider, RemoteNode, Validators
+from catenula.client.session import ChainSession
+from catenula.client.signers import Signer, WalletSigner
+from catenula.client.synchronize import fetch_chain_info, synchronize_chain
+from catenula.client.trust import Committees
+from catenula.client.updater import bring_up_to_date
+from catenula.client.wallet import Wallet, WalletChain
+from catenula.execution.applications import NativeApplications
+from catenula.protocol import GenesisConfig
+from catenula.storage.engine import Store
+from catenula.validator.clock import Clock, SystemClock
+from catenula.validator.committer import Committer, committer_for
+from catenula.validator.driver import NodeDriver
+from catenula.worker import Worker, WorkerConfig, initialize_store
+
+if TYPE_CHECKING:
+    from catenula.execution.applications import ApplicationLoader
+
+
+@dataclass(slots=True)
+class ClientSetup:
+    """What a client is made of.
+
+    ``signer`` is by default the wallet's own keys. ``random`` orders downloads; give a seeded one
+    to repeat a run. ``tracks_wallet_chains``: messages to every chain of the wallet are delivered
+    on this client's node.
+    """
+
+    store: Store
+    genesis: GenesisConfig
+    provider: NodeProvider
+    signer: Signer | None = None
+    options: ClientOptions = DEFAULT_OPTIONS
+    clock: Clock = field(default_factory=SystemClock)
+    random: Random = field(default_factory=Random)
+    applications: "ApplicationLoader" = field(default_factory=NativeApplications)
+
+
+class Client:
+    """A wallet on a network. Make one per store; `close` it when done."""
+
+    def __init__(self, setup: ClientSetup) -> None:
+        """Initialises an empty store; `LocalError` when it belongs to another network."""
+        self._store = setup.store
+        self._committer: Committer = committer_for(setup.store)
+        self.wallet = Wallet(setup.store, self._committer)
+        self.signer: Signer = setup.signer or WalletSigner(self.wallet)
+        local = self._local_node(setup)
+        initialize_store(local.shared, setup.genesis)
+        options = setup.options
+        updates = BackgroundUpdates(
+            self._send_update,
+            limit=options.max_background_updates,
+            waiting_limit=options.max_waiting_updates,
+        )
+        self.context = ClientContext(
+            local=local,
+            wallet=self.wallet,
+            signer=self.signer,
+            validators=Validators(setup.provider),
+            committees=Committees(local, setup.genesis.admin_chain_id),
+            options=options,
+            clock=setup.clock,
+            random=setup.random,
+            updates=updates,
+        )
+        self._chains: dict[ChainId, ChainClient] = {}
+        self._listeners: list[Listener] = []
+
+    def _local_node(self, setup: ClientSetup) -> LocalNode:
+        config = WorkerConfig(
+            allow_deprecated_epochs=True, tracked_chains=set(self.wallet.chain_ids())
+        )
+        worker = Worker(setup.store, config=config, secret=None, applications=setup.applications)
+        driver = NodeDriver(worker, committer=self._committer, clock=setup.clock)
+        return LocalNode(driver, self._committer)
+
+    async def _send_update(self, remote: RemoteNode, update: Update) -> None:
+        await bring_up_to_date(self.context, remote, update)
+
+    @property
+    def admin_chain_id(self) -> ChainId:
+        """The chain that announces committees."""
+        return self.context.admin_chain_id
+
+    # Chains
+
+    def chain(self, chain_id: ChainId) -> ChainClient:
+        """The client's handle of a chain; its owner is the wallet's, if the wallet has it."""
+        found = self._chains.get(chain_id)
+        if found is None:
+            row = self.wallet.chain(chain_id)
+            owner = None if row is None else row.owner
+            session = ChainSession(chain_id, owner, self.context.options.message_policy)
+            pending = self.wallet.proposal(chain_id).pending
+            known = self.context.local.chain(chain_id).next_block_height
+            if pending is not None and pending.block.height >= known:
+                session.pending = pending
+            found = self._chains[chain_id] = ChainClient(self.context, session)
+        return found
+
+    async def assign(self, owner: AccountOwner, chain_id: ChainId) -> ChainClient:
+        """Take a chain into the wallet for an owner (spec 07 §10); `NotAnOwner`, `UnknownChain`."""
+        self.context.local.worker.track_chain(chain_id)
+        await fetch_chain_info(self.context, chain_id)
+        await synchronize_chain(self.context, chain_id, with_consensus=True)
+        state = self.context.local.chain(chain_id)
+        ownership = state.execution.system.ownership.get()
+        is_public = not ownership.owners and not ownership.super_owners
+        validators = fallback_owners(state.current_committee()) if is_public else {}
+        if not may_propose_in_multi_leader_round(ownership, owner) and owner not in validators:
+            raise NotAnOwner(
+                Explanation(
+                    "The owner may not propose blocks of this chain",
+                    chain_id,
+                    state.next_block_height,
+                    who=owner,
+                    next_step="choose one of its owners",
+                )
+            )
+        return await self._put(chain_id, owner)
+
+    async def follow(self, chain_id: ChainId) -> ChainClient:
+        """Take a chain into the wallet without an owner: it can be read, not written."""
+        self.context.local.worker.track_chain(chain_id)
+        await fetch_chain_info(self.context, chain_id)
+        return await self._put(chain_id, None)
+
+    async def _put(self, chain_id: ChainId, owner: AccountOwner | None) -> ChainClient:
+        state = self.context.local.chain(chain_id)
+        tip, system = state.tip, state.execution.system
+        row = WalletChain(
+            owner, tip.block_hash, tip.next_block_height, system.timestamp.get(), state.epoch
+        )
+        await self.wallet.put_chain(chain_id, row)
+        chain = self.chain(chain_id)
+        chain.set_preferred_owner(owner)
+        return chain
+
+    async def forget(self, chain_id: ChainId) -> None:
+        """Remove a chain from the wallet; keys stay."""
+        await self.wallet.forget_chain(chain_id)
+        self._chains.pop(chain_id, None)
+
+    # Listening and ending
+
+    def listener(self, on_change: Callable[[ChainId], None] | None = None) -> Listener:
+        """A listener to validators' notifications; stopped with the client."""
+        listener = Listener(self.context, on_change)
+        self._listeners.append(listener)
+        return listener
+
+    async def settled(self) -> None:
+        """Return when validators have what this client had to send them (slow ones included)."""
+        await self.context.updates.settled()
+        await self.context.local.driver.settled()
+
+    async def close(self) -> None:
+        """Stop listening and sending, make everything durable, close the store."""
+        for listener in self._listeners:
+            await listener.stop()
+        await self.context.updates.close()
+        await self.context.local.driver.stop()
+        await self._committer.close()
+        self._store.close()

@@ -1,0 +1,145 @@
+"""From errors of the local node to errors a person can act on."""
+
+from catenula.base.errors import ProtocolError
+from catenula.base.identifiers import AccountOwner, ChainId
+from catenula.base.integers import BlockHeight, format_amount, parse_amount
+from catenula.client.errors import (
+    BlockRefused,
+    ChainClosed,
+    ClientError,
+    EmptyBlock,
+    Explanation,
+    InactiveChain,
+    InvalidAmount,
+    Overdraft,
+    Reason,
+    UnknownChain,
+    WrongOwner,
+)
+from catenula.client.local_node import original_error
+from catenula.protocol import Amount
+
+_KINDS: dict[str, tuple[type[ClientError], str, str]] = {
+    "FeesExceedFunding": (
+        Overdraft,
+        "The chain cannot pay the fees of this block",
+        "send tokens to the chain, or put less into the block",
+    ),
+    "UnauthenticatedTransferOwner": (
+        WrongOwner,
+        "Who signs the block does not control the account to take from",
+        "sign with an owner of the account, or take from another account",
+    ),
+    "UnauthenticatedClaimOwner": (
+        WrongOwner,
+        "Who signs the block does not control the account to claim from",
+        "sign with the owner of the account",
+    ),
+    "IncorrectTransferAmount": (
+        InvalidAmount,
+        "A transfer must move more than zero",
+        "give a positive amount",
+    ),
+    "IncorrectClaimAmount": (
+        InvalidAmount,
+        "A claim must move more than zero",
+        "give a positive amount",
+    ),
+    "ClosedChain": (
+        ChainClosed,
+        "The chain is closed: it executes no operations any more",
+        "use another chain; a closed chain cannot be opened again",
+    ),
+    "EmptyBlock": (
+        EmptyBlock,
+        "There is nothing to put into a block",
+        "nothing needs to be done",
+    ),
+    "InactiveChain": (
+        InactiveChain,
+        "The chain has no owner or no known committee: nobody can propose its blocks",
+        "use another chain; a chain without owners stays deactivated",
+    ),
+    "AdminOperationOnNonAdminChain": (
+        WrongOwner,
+        "Only the admin chain may do this",
+        "propose it on the admin chain, with its owner",
+    ),
+}
+
+
+def explain_refusal(
+    error: ProtocolError,
+    chain_id: ChainId,
+    height: BlockHeight | None = None,
+    owner: AccountOwner | None = None,
+) -> ClientError:
+    """The error for a person behind a refusal of the local node; its cause is to be chained."""
+    cause = original_error(error)
+    if isinstance(cause, ClientError):
+        return cause
+    reasons = (Reason(cause.message()),)
+    if cause.code == "InsufficientBalance":
+        return Overdraft(_overdraft(cause, chain_id, height, owner), **cause.fields)
+    if cause.code == "BlobsNotFound" and _misses_description(cause):
+        return UnknownChain(
+            Explanation(
+                "This client does not know the chain",
+                chain_id,
+                reasons=reasons,
+                next_step="check the chain id, then synchronize the chain",
+            )
+        )
+    kind, what, advice = _KINDS.get(
+        cause.code,
+        (
+            BlockRefused,
+            "The block cannot be executed",
+            "change the operation that is named above, then try again",
+        ),
+    )
+    return kind(
+        Explanation(what, chain_id, height, reasons=reasons, who=owner, next_step=advice),
+        cause=cause.code,
+    )
+
+
+def _overdraft(
+    cause: ProtocolError,
+    chain_id: ChainId,
+    height: BlockHeight | None,
+    owner: AccountOwner | None,
+) -> Explanation:
+    account = cause.fields["account"]
+    held = format_amount(cause.fields["balance"])
+    whose = "The chain" if account == AccountOwner.CHAIN else f"The account {account}"
+    return Explanation(
+        f"{whose} holds {held} tokens, less than is to be taken from it",
+        chain_id,
+        height,
+        reasons=(Reason(cause.message()),),
+        who=owner,
+        next_step="send less, or first receive what is waiting in the inbox",
+    )
+
+
+def _misses_description(cause: ProtocolError) -> bool:
+    return any("ChainDescription" in str(blob_id) for blob_id in cause.fields.get("blob_ids", ()))
+
+
+def amount_of(text: str) -> Amount:
+    """The amount of tokens a person wrote; `InvalidAmount` unless it can be moved."""
+    advice = "write a positive number of tokens such as 1.5, with at most 18 decimals"
+    try:
+        amount = parse_amount(text)
+    except ProtocolError as error:
+        raise InvalidAmount(
+            Explanation(
+                f"{text!r} is not an amount of tokens",
+                reasons=(Reason(error.message()),),
+                next_step=advice,
+            )
+        ) from error
+    if not amount:
+        raise InvalidAmount(Explanation("The amount is zero", next_step=advice))
+    return amount

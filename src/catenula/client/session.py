@@ -1,0 +1,31 @@
+"""What a client keeps in memory about one of its chains (spec 07 §1)."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from catenula.base.identifiers import AccountOwner, ChainId
+from catenula.client.message_policy import MessagePolicy
+from catenula.client.wallet import PendingProposal
+from catenula.worker import StagedBlock
+
+
+@dataclass(slots=True)
+class ChainSession:
+    """One chain: who proposes, what is in flight, what is skipped.
+
+    ``lock`` is held during the whole proposal procedure, so at most one block is in flight.
+    ``staged`` is the execution of the pending block, if it is still at hand.
+    """
+
+    chain_id: ChainId
+    owner: AccountOwner | None
+    policy: MessagePolicy
+    pending: PendingProposal | None = None
+    staged: StagedBlock | None = None
+    skipped_origins: set[ChainId] = field(default_factory=set)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def clear_pending(self) -> None:
+        """Nothing is in flight any more."""
+        self.pending = None
+        self.staged = None
