@@ -52,7 +52,9 @@ def super_chain() -> TinyNetwork:
     return TinyNetwork(ownerships=[ownership, ChainOwnership.single(BOB.owner())])
 
 
-def retry(certificate: ValidatedBlockCertificate, round_: Round, key: AccountSecretKey = BOB) -> BlockProposal:
+def retry(
+    certificate: ValidatedBlockCertificate, round_: Round, key: AccountSecretKey = BOB
+) -> BlockProposal:
     """The proposal of a validated block again, by anyone."""
     block = certificate.block
     content = ProposalContent(block.proposed, round_, block.outcome)
@@ -65,7 +67,9 @@ def staged(network: TinyNetwork, amount: int, round_: Round = FIRST_ROUND) -> Bl
     return network.stage(network.draft(chain_id, transfer(network.chain_ids[1], amount)), round_)
 
 
-def fresh(block: Block | ProposedBlock, round_: Round, key: AccountSecretKey = ALICE) -> BlockProposal:
+def fresh(
+    block: Block | ProposedBlock, round_: Round, key: AccountSecretKey = ALICE
+) -> BlockProposal:
     proposed = block.proposed if isinstance(block, Block) else block
     return sign_proposal(ProposalContent(proposed, round_), key)
 
@@ -300,9 +304,7 @@ def test_the_validators_propose_on_a_public_chain() -> None:
     assert network.node.info(chain_id).manager.current_round == round_
     validator = account_key(1000)
     assert network.node.info(chain_id).manager.leader == validator.owner()
-    draft = network.draft(
-        chain_id, VerifyBlob(network.genesis.committee_blob.id), signer=validator
-    )
+    draft = network.draft(chain_id, VerifyBlob(network.genesis.committee_blob.id), signer=validator)
     info = network.node.propose(fresh(draft, round_, validator))
     assert info.manager.pending is not None
     assert info.manager.pending.round == round_

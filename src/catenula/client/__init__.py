@@ -1,4 +1,4 @@
-"""The client: it drives consensus, follows chains and keeps a wallet, and trusts no single validator.
+"""The client: drives consensus, follows chains, keeps a wallet, and trusts no single validator.
 
 `Client` (one per store and network) gives a `ChainClient` per chain; every flow of spec 07 is one
 module of functions over a `ClientContext`.

@@ -39,6 +39,8 @@ from catenula.protocol import (
 
 _T = TypeVar("_T")
 
+NOTHING = Amount(0)
+
 
 class ChainCommands:
     """What can be done on a chain, in terms of `execute`. All raise `ClientError`."""
@@ -62,7 +64,7 @@ class ChainCommands:
         *,
         owner: AccountOwner = AccountOwner.CHAIN,
     ) -> BlockOutcome:
-        """Move tokens from an account of this chain; ``amount`` in attotokens, or text in tokens."""
+        """Move tokens from an account of this chain; attotokens, or text in tokens."""
         return await self.execute((Transfer(owner, recipient, _amount(amount)),))
 
     async def claim(
@@ -81,7 +83,7 @@ class ChainCommands:
     async def open_chain(
         self,
         ownership: ChainOwnership,
-        balance: Amount | str = Amount(0),
+        balance: Amount | str = NOTHING,
         *,
         permissions: ApplicationPermissions | None = None,
     ) -> Outcome[ChainDescription]:

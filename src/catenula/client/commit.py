@@ -1,4 +1,4 @@
-"""A block is final: execute it here, hand it to the validators, adopt new chains (spec 07 §9.2, §10).
+"""A block is final: execute it, hand it to the validators, adopt new chains (spec 07 §9.2, §10).
 
 Once the local node has the certificate the command has succeeded; nothing that fails afterwards may
 make its operations run again (K4). Handing the certificate to the validators is best effort.

@@ -1,4 +1,4 @@
-"""What all flows of a client share: local node, wallet, signer, validators, options, time, chance."""
+"""What all flows of a client share: node, wallet, signer, validators, options, time, chance."""
 
 from dataclasses import dataclass, field
 from random import Random

@@ -1,4 +1,4 @@
-"""Epoch changes and subscribed event streams: what a chain's next block follows (spec 07 §6.6, §7.3)."""
+"""Epochs and subscribed event streams that a chain's next block follows (spec 07 §6.6, §7.3)."""
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
@@ -73,7 +73,7 @@ async def synchronize_publishers(context: ClientContext, session: ChainSession) 
         await synchronize_admin_chain(context)
     chain = context.local.chain(session.chain_id)
     by_publisher: dict[ChainId, list[StreamId]] = {}
-    for (publisher, stream), _ in chain.execution.system.event_subscriptions.items():
+    for publisher, stream in chain.execution.system.event_subscriptions.keys():  # noqa: SIM118  # A view.
         is_admin = publisher == context.admin_chain_id
         if not is_admin and _is_followed(context, session, publisher, stream):
             by_publisher.setdefault(publisher, []).append(stream)

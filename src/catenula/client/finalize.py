@@ -1,4 +1,4 @@
-"""Getting one validator's confirming vote on a validated block (spec 07 §5.3), or its timeout vote."""
+"""Getting one validator's vote to confirm a validated block (spec 07 §5.3), or a timeout vote."""
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight

@@ -1,4 +1,4 @@
-"""Downloads that any honest validator can serve: one at a time, a slow one is overtaken (spec 07 §3.2).
+"""Downloads any honest validator can serve: one at a time, a slow one overtaken (spec 07 §3.2).
 
 The order is random, drawn from an injected source, so that load spreads and tests repeat.
 """

@@ -99,18 +99,24 @@ class Listener:
     async def _listen(self, remote: RemoteNode) -> None:
         delay = FIRST_PROBE_US
         while True:
-            notifications = remote.node.subscribe(tuple(self._followed))
             try:
-                async for notification in notifications:
+                async for notification in self._subscribe(remote):
                     delay = FIRST_PROBE_US
                     await self._react_safely(remote, notification)
             except (ProtocolError, LocalError) as error:
                 self._record(error)
-            finally:
-                await _close(notifications)
             clock = self._context.clock
             await clock.sleep_until(Timestamp(clock.now() + delay))
             delay = min(2 * delay, LAST_PROBE_US)
+
+    async def _subscribe(self, remote: RemoteNode) -> AsyncIterator[Notification]:
+        """The notifications of a validator; the subscription ends with whoever reads it."""
+        notifications = remote.node.subscribe(tuple(self._followed))
+        try:
+            async for notification in notifications:
+                yield notification
+        finally:
+            await _close(notifications)
 
     async def _react_safely(self, remote: RemoteNode, notification: Notification) -> None:
         try:

@@ -5,14 +5,14 @@ from typing import Generic, TypeVar
 
 from catenula.protocol import BlockHeight, ConfirmedBlockCertificate, Round, Timestamp
 
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Committed(Generic[T]):
+class Committed(Generic[T_co]):
     """The command's block is final; ``value`` is what the command is about."""
 
-    value: T
+    value: T_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,4 @@ class Conflict:
     certificate: ConfirmedBlockCertificate
 
 
-Outcome = Committed[T] | WaitForTimeout | Conflict
+Outcome = Committed[T_co] | WaitForTimeout | Conflict

@@ -123,7 +123,7 @@ class Tally(Generic[K, V]):
 
 
 def node_error_of(error: Exception) -> NodeError:
-    """The wire form an error is counted by; failures of this side become `ResponseHandlingError`."""
+    """The wire form an error is counted by; failures here become `ResponseHandlingError`."""
     if isinstance(error, LocalNodeLagging):
         return node_error_of(error.original)
     if isinstance(error, NodeErrorReceived):

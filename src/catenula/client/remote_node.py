@@ -62,9 +62,8 @@ class RemoteNode:
         info = response.info
         manager = info.manager
         about = [info.chain_id]
-        for proposal in (manager.requested_signed_proposal, manager.requested_proposed):
-            if proposal is not None:
-                about.append(proposal.content.block.chain_id)
+        proposals = (manager.requested_signed_proposal, manager.requested_proposed)
+        about.extend(item.content.block.chain_id for item in proposals if item is not None)
         if manager.requested_locking is not None:
             about.append(ChainId(manager.requested_locking.block_chain_id))
         if any(found != chain_id for found in about):

@@ -1,4 +1,4 @@
-"""Bringing one validator up to date: pushing certificates, blobs and consensus (spec 07 §5.4-5.6)."""
+"""Bringing one validator up to date: certificates, blobs, consensus (spec 07 §5.4-5.6)."""
 
 from collections.abc import Sequence
 

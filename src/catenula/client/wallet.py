@@ -1,7 +1,7 @@
 """The wallet: rows in the client's store, each written alone (spec 07 §14.2 has the file form).
 
-One row per chain, per key, per pending proposal. Rows are read when asked for and kept in memory, so
-that a wallet of many chains costs nothing per block and no command rewrites it. Invariants kept: K3
+One row per chain, per key, per pending proposal. Rows are read when asked for and kept, so that a
+wallet of many chains costs nothing per block and no command rewrites it. Invariants kept: K3
 (a proposal is stored before it is sent) together with `catenula.client.propose`, K7.
 """
 

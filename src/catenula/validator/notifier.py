@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import MAX_SUBSCRIBER_QUEUE
@@ -63,6 +63,8 @@ class Notifier:
 
     def __init__(self) -> None:
         self._by_chain: dict[ChainId, list[Subscription]] = {}
+        self.watchers: list[Callable[[Notification], None]] = []
+        """Parts of the node itself that hear of every notification; they must not block."""
 
     def subscribe(self, chain_ids: Sequence[ChainId]) -> Subscription:
         """Receive the notifications of these chains from now on."""
@@ -82,9 +84,9 @@ class Notifier:
 
     def notify(self, notifications: Sequence[Notification]) -> None:
         """Hand notifications to whoever listens; does not wait."""
-        if not self._by_chain:
-            return
         for notification in notifications:
+            for watcher in self.watchers:
+                watcher(notification)
             for subscription in self._by_chain.get(notification.chain_id, ()):
                 subscription.put(notification)
 
