@@ -99,4 +99,6 @@ if ! { usable && belongs_here; }; then
   create
 fi
 install
+# Compiled once here, so that commands start fast also where Python may not write bytecode.
+"$environment/bin/python" -m compileall -q src
 printf '%s\n' "$PWD" >"$stamp"

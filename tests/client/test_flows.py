@@ -5,6 +5,7 @@ import pytest
 from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import Amount, TimeDelta, tokens
 from catenula.client import (
+    ChainClient,
     ClientError,
     ClientOptions,
     Committed,
@@ -13,6 +14,7 @@ from catenula.client import (
     NoQuorum,
     WaitForTimeout,
 )
+from catenula.client.candidate import pending_of
 from catenula.client.errors import (
     ChainClosed,
     InactiveChain,
@@ -24,13 +26,13 @@ from catenula.client.errors import (
     UnknownChain,
     WrongOwner,
 )
-from catenula.client.propose import propose_operations, Request
+from catenula.client.propose import Request, propose_operations
 from catenula.client.staging import stage_new_block
-from catenula.client.candidate import pending_of
 from catenula.protocol import (
     Account,
     ChainId,
     ChainOwnership,
+    ConfirmedBlockCertificate,
     Round,
     TimeoutConfig,
     Transfer,
@@ -251,22 +253,24 @@ async def test_a_silent_leader_is_timed_out() -> None:
         await chains[-1].synchronize()
     leader = chains[0].state().manager.rules.leader(Round.validator(0))
     others = [chain for chain in chains if chain.owner != leader]
-    outcome = await others[0].execute()
-    assert isinstance(outcome, WaitForTimeout)
-    taken = []
+    waiting = [await chain.execute() for chain in others]
+    assert all(isinstance(outcome, WaitForTimeout) for outcome in waiting)
+    certificate = await pass_rounds(world, others)
+    assert certificate.round > Round.validator(0)
+    assert await others[0].query_balance() == tokens(13)
+
+
+async def pass_rounds(world: World, chains: list[ChainClient]) -> ConfirmedBlockCertificate:
+    """Let rounds time out until one of these pending blocks is final."""
     for _ in range(40):
-        world.clock.advance(outcome.timestamp - world.clock.now())
-        for chain in others:
-            result = await chain.execute() if not chain.pending_proposal() else None
-            result = result or await chain.process_pending_block()
-            if isinstance(result, Committed) and result.value is not None:
-                taken.append(result.value)
-            if isinstance(result, WaitForTimeout):
-                outcome = result
-        if taken:
-            break
-    assert taken
-    assert taken[0].round > Round.validator(0)
+        for chain in chains:
+            outcome = await chain.process_pending_block()
+            if isinstance(outcome, Committed) and outcome.value is not None:
+                return outcome.value
+        deadline = chains[0].state().manager.round_deadline
+        assert deadline is not None
+        world.clock.advance(max(0, deadline - world.clock.now()))
+    raise AssertionError("no leader proposed")
 
 
 @asynchronous
@@ -344,6 +348,7 @@ async def test_a_client_that_was_away_follows_and_proposes_again() -> None:
     recipient = Account.chain(world.root)
     for _ in range(3):
         committed(await here.transfer(recipient, "1"))
+        world.clock.advance(1)
     committed(await there.transfer(recipient, "1"))
     assert there.state().next_block_height == 4
     assert await there.local_balance() == tokens(6)
@@ -379,10 +384,10 @@ async def lock_partially(world: World, alice: "object") -> None:
     for validator in world.network.validators[:2]:
         validator.node.replace(validator.driver)
     operation = Transfer(AccountOwner.CHAIN, Account.chain(world.root), tokens(1))
-    staged = await stage_new_block(context, session, (operation,), ())
+    staged = await stage_new_block(context, session, (operation,), blobs=())
     session.pending = pending_of(staged, ())
     candidate = Candidate(staged.block, (), owner(1))
-    proposal = await make_proposal(context, session, candidate, Round.multi_leader(0))
+    proposal = await make_proposal(context, session, candidate, round_=Round.multi_leader(0))
     committee = alice.state().current_committee()
     agreement = await _submit(context, proposal, committee, {})
     certificate = validated_certificate(staged.block, agreement)

@@ -30,6 +30,7 @@ from catenula.testing.keys import account_key, predictable_bytes
 from catenula.transport.validator_node import ValidatorNode
 
 T = TypeVar("T")
+TEN = tokens(10)
 
 
 def asynchronous(
@@ -91,14 +92,12 @@ class World:
             await self._admin.assign(self.root_key.owner(), self.root)
         return self._admin.chain(self.root)
 
-    async def open(self, ownership: ChainOwnership, balance: Amount = tokens(10)) -> ChainId:
+    async def open(self, ownership: ChainOwnership, balance: Amount = TEN) -> ChainId:
         """A new child of the root chain."""
         root = await self.root_chain()
         return committed(await root.open_chain(ownership, balance)).chain_id
 
-    async def user(
-        self, number: int, options: ClientOptions = DEFAULT_OPTIONS
-    ) -> ChainClient:
+    async def user(self, number: int, options: ClientOptions = DEFAULT_OPTIONS) -> ChainClient:
         """A client of owner ``number`` with a chain of its own."""
         chain_id = await self.open(ChainOwnership.single(owner(number)))
         return await self.client(number, options=options).assign(owner(number), chain_id)
@@ -108,6 +107,15 @@ class World:
         if self._admin is not None:
             await self._admin.settled()
         await self.network.settled()
+
+
+async def awaited(clock: ManualClock) -> None:
+    """Return when somebody sleeps until the clock is moved."""
+    for _ in range(10_000):
+        if clock.sleepers:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("nobody waits for the clock")
 
 
 def owner(number: int) -> AccountOwner:

@@ -235,7 +235,7 @@ def test_a_timeout_of_a_later_height_tells_that_blocks_are_missing(network: Tiny
 
 def test_a_timeout_of_another_epoch_is_refused(network: TinyNetwork) -> None:
     with pytest.raises(InvalidEpoch):
-        network.node.time_out(network.timed_out(network.chain_ids[0], 0, FIRST_ROUND, 1))
+        network.node.time_out(network.timed_out(network.chain_ids[0], 0, FIRST_ROUND, epoch=1))
 
 
 def ask_timeout(network: TinyNetwork, round_: Round, height: int = 0) -> ChainInfoQuery:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from catenula.base.identifiers import CryptoHash
-from catenula.base.integers import Epoch
+from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.integers import Amount, Epoch
 from catenula.chain.errors import (
     CannotSkipMessage,
     CorruptedChainState,
@@ -16,6 +16,7 @@ from catenula.protocol import (
     BlobContent,
     BlobType,
     Block,
+    ChainInfoQuery,
     ChainOwnership,
     CloseChain,
     ConfirmedBlockCertificate,
@@ -32,6 +33,8 @@ from catenula.protocol import (
 from catenula.testing.keys import account_key
 from catenula.testing.tiny_network import INITIAL_BALANCE, TinyNetwork, transfer
 from catenula.worker import ProcessMode
+from catenula.worker.errors import BlobNotRequired
+from tests.worker.epochs import enter_next_epoch
 
 BLOB = BlobContent(BlobType.DATA, b"published")
 
@@ -299,19 +302,15 @@ def test_a_block_without_its_blobs_waits_for_uploads(network: TinyNetwork) -> No
 
 
 def test_a_blob_nobody_asked_for_is_not_taken(network: TinyNetwork) -> None:
-    from catenula.worker.errors import BlobNotRequired
-
     with pytest.raises(BlobNotRequired):
         network.node.worker.upload_blob(BLOB)
 
 
 def test_a_created_chain_comes_to_life_from_its_block(network: TinyNetwork) -> None:
     chain_id = network.chain_ids[0]
-    config = OpenChainConfig(ChainOwnership.single(account_key(5).owner()), balance=100)
+    config = OpenChainConfig(ChainOwnership.single(account_key(5).owner()), balance=Amount(100))
     certificate = network.execute(chain_id, OpenChain(config))
     (description,) = certificate.block.created_blobs
-    from catenula.base.identifiers import ChainId
-
     child = ChainId(description.hash)
     with pytest.raises(BlobsNotFound) as caught:
         network.node.info(child)
@@ -339,8 +338,6 @@ def test_a_closed_chain_takes_no_block_and_bounces_what_it_gets(network: TinyNet
 
 
 def test_an_executed_block_must_be_of_the_chains_epoch(network: TinyNetwork) -> None:
-    from tests.worker.epochs import enter_next_epoch
-
     (certificate,) = [network.execute(network.chain_ids[1], transfer(network.chain_ids[0]))]
     for admin_block in enter_next_epoch(network):
         network.node.confirm(admin_block)
@@ -363,7 +360,5 @@ def test_a_confirmation_request_for_nothing_changes_nothing(network: TinyNetwork
 
 
 def _pending(network: TinyNetwork, number: int) -> tuple[IncomingBundle, ...]:
-    from catenula.protocol import ChainInfoQuery
-
     query = ChainInfoQuery(network.chain_ids[number], request_pending_message_bundles=True)
     return network.node.ask(query).requested_pending_message_bundles

@@ -7,7 +7,7 @@ import pytest
 
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import CryptoHash
-from catenula.base.integers import BlockHeight, Epoch, Timestamp, U64
+from catenula.base.integers import U64, BlockHeight, Epoch, Timestamp
 from catenula.protocol import (
     BlobContent,
     BlobType,

@@ -14,9 +14,9 @@ from catenula.chain.errors import (
     WrongRound,
 )
 from catenula.protocol import (
-    Block,
     BlobContent,
     BlobType,
+    Block,
     BlockProposal,
     CertificateKind,
     ChainOwnership,

@@ -1,11 +1,14 @@
 """Chain info: what each flag of a query gives, and what it does (spec 06 §4.9)."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
+from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import U64, Amount, BlockHeight
 from catenula.chain.errors import InactiveChain, NoFallbackMode, UnexpectedBlockHeight
-from catenula.execution.errors import BlobsNotFound
+from catenula.chain.streams import EPOCH_STREAM
+from catenula.execution.errors import BlobsNotFound, ExecutionError
 from catenula.protocol import (
     Account,
     BlobId,
@@ -16,12 +19,12 @@ from catenula.protocol import (
     MessageAction,
     Round,
     StreamId,
+    StreamName,
     Transfer,
     UpdateRecipient,
 )
 from catenula.testing.keys import account_key
 from catenula.testing.tiny_network import FIRST_ROUND, INITIAL_BALANCE, TinyNetwork, transfer
-from catenula.worker import to_node_error
 from tests.worker.epochs import enter_next_epoch
 
 
@@ -158,8 +161,6 @@ def test_manager_values_tell_everything_about_consensus(network: TinyNetwork) ->
 def test_a_rejected_proposal_shows_as_the_signed_one(network: TinyNetwork) -> None:
     chain_id, other, _ = network.chain_ids
     proposal = network.sign(network.draft(chain_id, transfer(other, 10**12)), Round.multi_leader(2))
-    from catenula.execution.errors import ExecutionError
-
     with pytest.raises(ExecutionError):
         network.node.propose(proposal)
     manager = network.node.ask(query(network).replace(request_manager_values=True)).manager
@@ -200,31 +201,17 @@ def test_a_timeout_vote_survives_a_query_that_fails_afterwards(network: TinyNetw
 
 def test_the_last_blocks_on_event_streams(network: TinyNetwork) -> None:
     admin, other, _ = network.chain_ids
-    stream = StreamId.system(bytes((0,)))
-    unknown = StreamId.system(b"unknown")
+    stream = EPOCH_STREAM
+    unknown = StreamId.system(StreamName(b"unknown"))
     blocks = enter_next_epoch(network)
     for certificate in blocks:
         network.node.confirm(certificate)
 
-    def ask(chain_id: ChainId) -> dict[StreamId, tuple[BlockHeight, CryptoHash]]:
-        return dict(
-            network.node.run(
-                lambda worker, _: worker.previous_event_blocks(chain_id, (stream, unknown))
-            )
+    def ask(chain_id: ChainId) -> Mapping[StreamId, tuple[BlockHeight, CryptoHash]]:
+        return network.node.run(
+            lambda worker, _: worker.previous_event_blocks(chain_id, (stream, unknown))
         )
 
     assert ask(admin) == {stream: (blocks[1].block.height, blocks[1].hash)}
     assert ask(other) == {}
     assert ask(ChainId(b"?" * 32)) == {}
-
-
-def test_an_application_cannot_hold_a_balance_by_mistake(network: TinyNetwork) -> None:
-    owner = AccountOwner.address32(ApplicationId(b"a" * 32))
-    found = network.node.ask(query(network).replace(request_owner_balance=owner))
-    assert found.requested_owner_balance is None
-
-
-def test_errors_of_queries_have_a_wire_form(network: TinyNetwork) -> None:
-    with pytest.raises(NoFallbackMode) as caught:
-        network.node.ask(query(network).replace(request_fallback=True))
-    assert type(to_node_error(caught.value)).__name__ == "WorkerError"

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from catenula.conformance.benchmarks.experiments import EXPERIMENTS
 from catenula.conformance.benchmarks.machine import describe_machine
 from catenula.conformance.benchmarks.report import table, write_json
-from catenula.conformance.benchmarks.runner import EXPERIMENTS, choose, run
+from catenula.conformance.benchmarks.runner import choose, run
 
 
 @click.command()
@@ -31,7 +32,11 @@ from catenula.conformance.benchmarks.runner import EXPERIMENTS, choose, run
 def bench(json_file: Path | None, only: tuple[str, ...], directory: Path) -> None:
     """Measure this machine and print the figures of docs/performance.md."""
     machine = describe_machine(directory)
-    summaries = run(choose(only, EXPERIMENTS), directory, lambda line: click.echo(line, err=True))
+    summaries = run(
+        choose(only, EXPERIMENTS),
+        directory,
+        progress=lambda line: click.echo(line, err=True),
+    )
     if json_file is not None:
         write_json(json_file, machine, summaries)
     click.echo(", ".join(f"{name} {value}" for name, value in machine.items()))

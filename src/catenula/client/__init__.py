@@ -7,6 +7,7 @@ module of functions over a `ClientContext`.
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
 from catenula.client.errors import ClientError, NoQuorum
+from catenula.client.inbox_task import ChainListener, InboxTask
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
 from catenula.client.options import ClientOptions
 from catenula.client.outcomes import Committed, Conflict, Outcome, WaitForTimeout
@@ -18,6 +19,7 @@ from catenula.client.wallet import Wallet
 __all__ = [
     "BlanketPolicy",
     "ChainClient",
+    "ChainListener",
     "Client",
     "ClientError",
     "ClientOptions",
@@ -26,6 +28,7 @@ __all__ = [
     "Conflict",
     "Estimate",
     "InMemorySigner",
+    "InboxTask",
     "MessagePolicy",
     "NoQuorum",
     "NodeProvider",

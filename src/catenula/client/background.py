@@ -45,8 +45,8 @@ class Delivery:
 class Update:
     """Bring a validator's copy of a chain up to ``target_height``.
 
-    ``latest`` is the certificate below that height, if it is at hand. With ``blocking`` the
-    validator answers only when the messages of the blocks have reached their inboxes.
+    ``latest`` is the certificate below that height when this client has just assembled it. With
+    ``blocking`` the validator answers only when the messages of the blocks are in their inboxes.
     """
 
     chain_id: ChainId

@@ -17,7 +17,7 @@ async def balance_with_pending_messages(
     """
     chain_id = session.chain_id
     try:
-        proposed = new_block(context, session, (), session.owner)
+        proposed = new_block(context, session, (), signer=session.owner)
         policy = staging_policy(context, session)
         staged = await stage(context, proposed, blobs=(), round_=None, policy=policy)
     except EmptyBlock:

@@ -7,6 +7,7 @@ proposal is stored before it is signed and sent), K5 (a locked block goes before
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from catenula.base.errors import invariant
 from catenula.base.identifiers import AccountOwner
 from catenula.chain.chain_state import ChainState
 from catenula.chain.manager import ChainManager
@@ -117,7 +118,7 @@ async def _pending_candidate(
 
 
 async def execute_for_round(
-    context: ClientContext, session: ChainSession, candidate: Candidate, round_: Round
+    context: ClientContext, session: ChainSession, candidate: Candidate, *, round_: Round
 ) -> Candidate:
     """The candidate with the outcome it has in ``round_``, where that can make a difference.
 
@@ -190,7 +191,7 @@ def _cannot_propose(
 
 
 async def make_proposal(
-    context: ClientContext, session: ChainSession, candidate: Candidate, round_: Round
+    context: ClientContext, session: ChainSession, candidate: Candidate, *, round_: Round
 ) -> BlockProposal:
     """Store the proposal, then sign it; the local node hears of it where it has to.
 
@@ -202,6 +203,9 @@ async def make_proposal(
     if pending is not None and pending.round is None and pending.block == content.block:
         pending = session.pending = pending.replace(round=round_)
     signed = SignedProposal(content.block.height, round_, content.hash)
+    before = context.wallet.proposal(session.chain_id).signed
+    is_new = before is None or (before.height, before.round) != (signed.height, signed.round)
+    invariant(is_new or before == signed, "K2", chain_id=session.chain_id, round=round_)
     row = ProposalRow(pending, signed)
     if context.wallet.proposal(session.chain_id) != row:
         await context.wallet.put_proposal(session.chain_id, row)

@@ -6,7 +6,7 @@ from catenula.base.errors import ProtocolError
 from catenula.client.context import ClientContext
 from catenula.client.errors import Explanation, NoQuorum, Reason
 from catenula.client.finalize import finalize_block
-from catenula.client.quorum import communicate_with_quorum
+from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.submit import Submission, submit_block
 from catenula.client.votes import (
@@ -14,6 +14,7 @@ from catenula.client.votes import (
     confirmed_certificate,
     validated_certificate,
     vote_key,
+    vote_verifier,
 )
 from catenula.protocol import (
     BlobContent,
@@ -27,11 +28,16 @@ from catenula.protocol import (
     ValidatedBlockCertificate,
 )
 
+_STAYS_PENDING = (
+    "check the validators named above; the block stays pending and is finished before any other"
+)
+
 
 async def certify(
     context: ClientContext,
     proposal: BlockProposal,
     block: Block,
+    *,
     blobs: Mapping[BlobId, BlobContent],
 ) -> ConfirmedBlockCertificate:
     """The certificate that makes the proposed block final.
@@ -67,7 +73,7 @@ async def _submit(
             context.validators.of(committee),
             committee,
             action=submit,
-            group_by=vote_key,
+            counting=Counting(vote_key, vote_verifier(context)),
             patience=context.patience,
         )
     except NoQuorum as failed:
@@ -79,7 +85,12 @@ def _place(what: str, proposal: BlockProposal) -> Explanation:
     content = proposal.content
     block = content.block
     return Explanation(
-        what, block.chain_id, block.height, content.round, who=block.authenticated_signer
+        what,
+        block.chain_id,
+        block.height,
+        content.round,
+        who=block.authenticated_signer,
+        next_step=_STAYS_PENDING,
     )
 
 
@@ -102,7 +113,7 @@ async def finalize(
             context.validators.of(committee),
             committee,
             action=vote,
-            group_by=vote_key,
+            counting=Counting(vote_key, vote_verifier(context)),
             patience=context.patience,
         )
     except NoQuorum as failed:
@@ -112,6 +123,7 @@ async def finalize(
             block.chain_id,
             block.height,
             certificate.round,
+            next_step=_STAYS_PENDING,
         )
         raise failed.at(place) from failed
     expected = (block.hash, certificate.round, CertificateKind.CONFIRMED)

@@ -205,7 +205,7 @@ class ChainClient(ChainCommands):
         """Fees and fuel of the block these operations would become; signs and sends nothing."""
         async with self.session.lock:
             await prepare_chain(self.context, self.session)
-            staged = await stage_new_block(self.context, self.session, operations, blobs)
+            staged = await stage_new_block(self.context, self.session, operations, blobs=blobs)
             return estimate_of(staged)
 
     async def query_balance(self, owner: AccountOwner = AccountOwner.CHAIN) -> Amount:

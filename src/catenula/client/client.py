@@ -1,10 +1,13 @@
 """`Client`: one store, one network, one wallet, and all the chains in it."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
+from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.chain.ownership_rules import fallback_owners, may_propose_in_multi_leader_round
 from catenula.client.background import BackgroundUpdates, Update
@@ -31,6 +34,10 @@ from catenula.worker import Worker, WorkerConfig, initialize_store
 
 if TYPE_CHECKING:
     from catenula.execution.applications import ApplicationLoader
+
+
+CHAINS_IN_MEMORY = 1_024
+"""Chain handles that are kept although nobody else holds them."""
 
 
 @dataclass(slots=True)
@@ -80,7 +87,8 @@ class Client:
             random=setup.random,
             updates=updates,
         )
-        self._chains: dict[ChainId, ChainClient] = {}
+        self._chains: WeakValueDictionary[ChainId, ChainClient] = WeakValueDictionary()
+        self._recent: OrderedDict[ChainId, ChainClient] = OrderedDict()
         self._listeners: list[Listener] = []
 
     def _local_node(self, setup: ClientSetup) -> LocalNode:
@@ -113,7 +121,20 @@ class Client:
             if pending is not None and pending.block.height >= known:
                 session.pending = pending
             found = self._chains[chain_id] = ChainClient(self.context, session)
+        self._keep(found)
         return found
+
+    def _keep(self, chain: ChainClient) -> None:
+        """Remember the most recently used chains, and those with a block in flight."""
+        recent = self._recent
+        recent[chain.chain_id] = chain
+        recent.move_to_end(chain.chain_id)
+        if len(recent) > CHAINS_IN_MEMORY:
+            oldest = next(iter(recent))
+            if recent[oldest].session.is_idle:
+                del recent[oldest]
+            else:
+                recent.move_to_end(oldest)
 
     async def assign(self, owner: AccountOwner, chain_id: ChainId) -> ChainClient:
         """Take a chain into the wallet for an owner (spec 07 §10); `NotAnOwner`, `UnknownChain`."""
@@ -157,6 +178,7 @@ class Client:
         """Remove a chain from the wallet; keys stay."""
         await self.wallet.forget_chain(chain_id)
         self._chains.pop(chain_id, None)
+        self._recent.pop(chain_id, None)
 
     # Listening and ending
 
@@ -165,6 +187,14 @@ class Client:
         listener = Listener(self.context, on_change)
         self._listeners.append(listener)
         return listener
+
+    def update_validator(self, public_key: Secp256k1PublicKey) -> None:
+        """Send a validator, in the background, what it lacks of the wallet's chains."""
+        for remote in self.context.nodes():
+            if remote.public_key == public_key:
+                for chain_id in self.wallet.chain_ids():
+                    height = self.context.local.known_height(chain_id)
+                    self.context.updates.submit(remote, Update(chain_id, height))
 
     async def settled(self) -> None:
         """Return when validators have what this client had to send them (slow ones included)."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import U32, U64, Amount, Epoch
 from catenula.chain.chain_state import ChainState
-from catenula.client.errors import Explanation, InvalidAmount
+from catenula.client.errors import BlockRefused, Explanation
 from catenula.client.explain import amount_of
 from catenula.client.outcomes import Committed, Outcome
 from catenula.client.propose import BlockOutcome
@@ -156,7 +156,7 @@ class ChainCommands:
         active = sorted(system.committees.get())
         removed = [number for number in active if number <= epoch]
         if epoch >= system.epoch.get() or not removed:
-            raise InvalidAmount(
+            raise BlockRefused(
                 Explanation(
                     f"Epoch {epoch} cannot be revoked; active are {active}",
                     self.state().chain_id,

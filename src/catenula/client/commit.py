@@ -12,6 +12,7 @@ from catenula.client.session import ChainSession
 from catenula.client.wallet import WalletChain
 from catenula.protocol import (
     BlobType,
+    Block,
     BlockHeight,
     ChainDescription,
     Committee,
@@ -76,23 +77,28 @@ def broadcast(
 async def adopt_children(context: ClientContext, certificate: ConfirmedBlockCertificate) -> None:
     """Take chains into the wallet that this block created for keys of this client."""
     rows: dict[ChainId, WalletChain] = {}
-    for blobs in certificate.block.body.blobs:
-        for blob in blobs:
-            if blob.blob_type is BlobType.CHAIN_DESCRIPTION:
-                description = ChainDescription.from_bcs(blob.bytes)
-                owner = await _own_key_among(context, description)
-                if owner is not None and context.wallet.chain(description.chain_id) is None:
-                    rows[description.chain_id] = WalletChain(
-                        owner=owner,
-                        timestamp=description.timestamp,
-                        epoch=description.config.epoch,
-                    )
+    for description in _created_chains(certificate.block):
+        chain_id, config = description.chain_id, description.config
+        owner = await _own_key_among(context, description)
+        if owner is not None and context.wallet.chain(chain_id) is None:
+            rows[chain_id] = WalletChain(
+                owner=owner, timestamp=description.timestamp, epoch=config.epoch
+            )
     if rows:
         for chain_id in rows:
             context.local.worker.track_chain(chain_id)
         await context.wallet.put_chains(rows)
         # Messages of this very block to the new chains may have been passed over.
         await context.local.confirm(certificate, ProcessMode.AUTO)
+
+
+def _created_chains(block: Block) -> list[ChainDescription]:
+    return [
+        ChainDescription.from_bcs(blob.bytes)
+        for blobs in block.body.blobs
+        for blob in blobs
+        if blob.blob_type is BlobType.CHAIN_DESCRIPTION
+    ]
 
 
 async def _own_key_among(

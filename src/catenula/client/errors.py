@@ -32,7 +32,7 @@ from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import BlockHeight
 from catenula.protocol import NodeError, Round
-from catenula.protocol.node_error import describe_node_error
+from catenula.protocol.node_error import ResponseHandlingError, describe_node_error
 
 if TYPE_CHECKING:
     from catenula.client.remote_node import RemoteNode
@@ -226,7 +226,10 @@ class ValidatorFailure:
 
     def reason(self) -> Reason:
         """The failure as a reason."""
-        text = describe_node_error(self.error)
+        error = self.error
+        text = (
+            error.error if isinstance(error, ResponseHandlingError) else describe_node_error(error)
+        )
         return Reason(text, self.validator, self.address, self.weight)
 
 
@@ -263,6 +266,7 @@ class NoQuorum(ClientError):
             height=place.height,
             round=place.round,
             who=place.who,
+            next_step=place.next_step or self.explanation.next_step,
         )
         moved = NoQuorum(
             told,

@@ -7,7 +7,7 @@ from catenula.chain.chain_state import ChainState
 from catenula.client.context import ClientContext
 from catenula.client.errors import NoQuorum
 from catenula.client.processing import synchronize_streams_from
-from catenula.client.quorum import communicate_with_quorum
+from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.session import ChainSession
 from catenula.client.synchronize import synchronize_admin_chain
@@ -85,7 +85,7 @@ async def _synchronize_streams(
     context: ClientContext, publisher: ChainId, streams: list[StreamId]
 ) -> None:
     async def follow(remote: RemoteNode) -> bool:
-        await synchronize_streams_from(context, remote, publisher, streams)
+        await synchronize_streams_from(context, remote, publisher, streams=streams)
         return True
 
     try:
@@ -93,7 +93,7 @@ async def _synchronize_streams(
             context.nodes(),
             context.committees.current(),
             action=follow,
-            group_by=bool,
+            counting=Counting(bool),
             patience=context.patience,
         )
     except (NoQuorum, ProtocolError, LocalError):

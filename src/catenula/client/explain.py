@@ -60,6 +60,16 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
         "The chain has no owner or no known committee: nobody can propose its blocks",
         "use another chain; a chain without owners stays deactivated",
     ),
+    "MissingCrossChainUpdates": (
+        BlockRefused,
+        "The block takes in a message that has not arrived at this chain",
+        "synchronize the chain; a message that nobody sent cannot be taken in",
+    ),
+    "UnexpectedMessage": (
+        BlockRefused,
+        "The block takes in a message that differs from the one that was sent",
+        "take in the message as it lies in the inbox",
+    ),
     "AdminOperationOnNonAdminChain": (
         WrongOwner,
         "Only the admin chain may do this",
@@ -71,6 +81,7 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
 def explain_refusal(
     error: ProtocolError,
     chain_id: ChainId,
+    *,
     height: BlockHeight | None = None,
     owner: AccountOwner | None = None,
 ) -> ClientError:
@@ -111,7 +122,7 @@ def _overdraft(
     owner: AccountOwner | None,
 ) -> Explanation:
     account = cause.fields["account"]
-    held = format_amount(cause.fields["balance"])
+    held = format_amount(cause.fields["balance"]).rstrip(".")
     whose = "The chain" if account == AccountOwner.CHAIN else f"The account {account}"
     return Explanation(
         f"{whose} holds {held} tokens, less than is to be taken from it",

@@ -4,8 +4,8 @@ from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight
 from catenula.client.context import ClientContext
 from catenula.client.remote_node import RemoteNode
-from catenula.client.submit import verified_vote
-from catenula.client.updater import signed_by, sync_if_needed
+from catenula.client.submit import vote_in
+from catenula.client.updater import sync_if_needed
 from catenula.protocol import (
     BlobId,
     ChainInfoQuery,
@@ -28,20 +28,20 @@ from catenula.protocol.node_error import (
 async def finalize_block(
     context: ClientContext, remote: RemoteNode, certificate: ValidatedBlockCertificate
 ) -> LiteVote:
-    """The validator's verified vote to confirm the block."""
+    """The validator's vote, not verified yet, to confirm the block."""
     response = await _send_validated(context, remote, certificate)
-    return verified_vote(context, remote, response, "handle_validated_certificate")
+    return vote_in(response, "handle_validated_certificate")
 
 
 async def _send_validated(
     context: ClientContext, remote: RemoteNode, certificate: ValidatedBlockCertificate
 ) -> ChainInfoResponse:
-    if signed_by(certificate.signatures, remote):
-        try:
-            return await remote.node.handle_lite_certificate(certificate.lite())
-        except NodeErrorReceived as received:
-            if type(received.error) is not MissingCertificateValue:
-                await _help(context, remote, certificate, received)
+    # Who voted knows the block; who did not has most probably seen its proposal.
+    try:
+        return await remote.node.handle_lite_certificate(certificate.lite())
+    except NodeErrorReceived as received:
+        if type(received.error) is not MissingCertificateValue:
+            await _help(context, remote, certificate, received)
     try:
         return await remote.node.handle_validated_certificate(certificate)
     except NodeErrorReceived as received:
@@ -90,7 +90,7 @@ async def request_timeout_vote(
     height: BlockHeight,
     round_: Round,
 ) -> LiteVote:
-    """The validator's verified vote that a round has timed out."""
+    """The validator's vote, not verified yet, that a round has timed out."""
     query = ChainInfoQuery(chain_id, request_leader_timeout=(height, round_))
     try:
         response = await remote.node.handle_chain_info_query(query)
@@ -102,6 +102,4 @@ async def request_timeout_vote(
     vote = response.info.manager.timeout_vote
     if vote is None:
         raise NodeErrorReceived(MissingVoteInValidatorResponse("request_leader_timeout"))
-    vote.verify(remote.public_key)
-    context.local.trust_vote(vote, remote.public_key)
     return vote

@@ -1,8 +1,5 @@
 """Choosing which waiting messages go into the next block (spec 07 §7.1)."""
 
-from collections.abc import Sequence
-
-from catenula.base.identifiers import ChainId
 from catenula.chain.chain_state import ChainState
 from catenula.client.options import ClientOptions
 from catenula.client.session import ChainSession
@@ -13,7 +10,6 @@ def select_bundles(
     chain: ChainState,
     session: ChainSession,
     options: ClientOptions,
-    priority: Sequence[ChainId] = (),
 ) -> list[IncomingBundle]:
     """The bundles the message policy lets in: prioritised origins first, then by time, limited.
 
@@ -32,6 +28,6 @@ def select_bundles(
         judged = (policy.apply(bundle) for bundle in waiting)
         chosen = [bundle for bundle in judged if bundle is not None]
     chosen = [bundle for bundle in chosen if bundle.origin not in session.skipped_origins]
-    first = frozenset(priority)
+    first = frozenset(options.priority_origins)
     chosen.sort(key=lambda bundle: (bundle.origin not in first, bundle.bundle.timestamp))
     return chosen[: options.max_pending_message_bundles]

@@ -171,7 +171,7 @@ class Listener:
         wanted = self._followed[chain_id].streams.intersection(announced)
         if not wanted:
             return False
-        await synchronize_streams_from(self._context, remote, chain_id, sorted(wanted))
+        await synchronize_streams_from(self._context, remote, chain_id, streams=sorted(wanted))
         return True
 
 

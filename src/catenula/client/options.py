@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from catenula.base.identifiers import ChainId
 from catenula.client.message_policy import MessagePolicy
 
 SECOND_US = 1_000_000
@@ -35,6 +36,8 @@ class ClientOptions:
     """Chains that wait to be sent to one validator; beyond it the oldest is given up."""
     max_proposal_attempts: int = 16
     """Tries of one command before its last error is reported."""
+    priority_origins: tuple[ChainId, ...] = ()
+    """Chains whose messages go into a block before those of others."""
     message_policy: MessagePolicy = field(default_factory=MessagePolicy)
 
 

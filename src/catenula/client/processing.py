@@ -157,7 +157,7 @@ async def download_events(
 async def _fetch_events(
     context: ClientContext, publisher: ChainId, indices: dict[StreamId, int], remote: RemoteNode
 ) -> None:
-    await synchronize_streams_from(context, remote, publisher, tuple(indices))
+    await synchronize_streams_from(context, remote, publisher, streams=tuple(indices))
     streams = context.local.chain(publisher).streams
     for stream, index in indices.items():
         if streams.state(stream).next_expected_index <= index:
@@ -168,7 +168,7 @@ async def _fetch_events(
 
 
 async def synchronize_streams_from(
-    context: ClientContext, remote: RemoteNode, publisher: ChainId, streams: Sequence[StreamId]
+    context: ClientContext, remote: RemoteNode, publisher: ChainId, *, streams: Sequence[StreamId]
 ) -> None:
     """Fetch the blocks of another chain that published on some streams, without executing it."""
     limit = context.options.max_event_stream_queries

@@ -109,7 +109,7 @@ async def _try_operations(
     if leftover.value is not None:
         return Conflict(leftover.value)
     for _ in range(context.options.max_proposal_attempts):
-        staged = await stage_new_block(context, session, request.operations, request.blobs)
+        staged = await stage_new_block(context, session, request.operations, blobs=request.blobs)
         session.pending = pending_of(staged, request.blobs)
         session.staged = staged
         wanted = staged.proposed
@@ -223,18 +223,18 @@ class _Attempt:
             round_ = round_for(context, session, candidate)
             if isinstance(round_, WaitForTimeout):
                 return round_
-            candidate = await execute_for_round(context, session, candidate, round_)
+            candidate = await execute_for_round(context, session, candidate, round_=round_)
             certificate = await self._propose(candidate, round_)
         await commit(context, session, certificate)
         return Committed(certificate)
 
     async def _propose(self, candidate: Candidate, round_: Round) -> ConfirmedBlockCertificate:
         context = self._context
-        proposal = await make_proposal(context, self._session, candidate, round_)
+        proposal = await make_proposal(context, self._session, candidate, round_=round_)
         if not round_.is_multi_leader:
             self.before = snapshot(context, self._session)
         blobs = published_blobs(candidate)
-        return await certify(context, proposal, candidate.block, blobs)
+        return await certify(context, proposal, candidate.block, blobs=blobs)
 
 
 async def _try_to_leave_round(context: ClientContext, session: ChainSession) -> None:

@@ -138,19 +138,35 @@ class Patience(NamedTuple):
     grace: float = 0.0
 
 
+def _accept(remote: RemoteNode, answer: object) -> None:
+    """For answers that the action itself has verified."""
+
+
+class Counting(NamedTuple, Generic[K, V]):
+    """How answers are counted: by which key, and after which check.
+
+    ``verify`` raises for an answer that must not count; answers beyond the quorum that nobody waits
+    for are neither verified nor counted.
+    """
+
+    group_by: Callable[[V], K]
+    verify: Callable[[RemoteNode, V], None] = _accept
+
+
 async def communicate_with_quorum(
     nodes: Sequence[RemoteNode],
     committee: Committee,
     *,
     action: Callable[[RemoteNode], Awaitable[V]],
-    group_by: Callable[[V], K],
+    counting: Counting[K, V],
     patience: Patience,
 ) -> Agreement[K, V]:
     """Run ``action`` on all nodes at once and return what a quorum agrees on.
 
     Raises `NoQuorum`. Errors other than `ProtocolError` and `LocalError` are bugs and propagate.
     """
-    fan_out = _FanOut(Tally(committee, group_by))
+    tally = Tally(committee, counting.group_by)
+    fan_out = _FanOut(tally, counting.verify, collects_more=patience.grace > 0)
     started = patience.clock.now()
     try:
         fan_out.start(nodes, action)
@@ -167,8 +183,15 @@ async def communicate_with_quorum(
 class _FanOut(Generic[K, V]):
     """The running actions of one call; each reports to the tally as it ends."""
 
-    def __init__(self, tally: Tally[K, V]) -> None:
+    def __init__(
+        self,
+        tally: Tally[K, V],
+        verify: Callable[[RemoteNode, V], None],
+        *,
+        collects_more: bool,
+    ) -> None:
         self.tally = tally
+        self._verify, self._collects_more = verify, collects_more
         loop = asyncio.get_running_loop()
         self.settled: asyncio.Future[None] = loop.create_future()
         self._tasks: list[asyncio.Task[V]] = []
@@ -189,16 +212,26 @@ class _FanOut(Generic[K, V]):
         if task.cancelled():
             return
         error = task.exception()
-        if self._closed:
+        if self._closed or (self.settled.done() and not self._collects_more):
             return
         if error is None:
-            self.tally.add_answer(remote, task.result())
+            error = self._count(remote, task.result())
+        if error is None:
+            pass
         elif isinstance(error, ProtocolError | LocalError):
             self.tally.add_error(remote, error)
         elif not self.settled.done():
             self.settled.set_exception(error)
         if self.tally.is_settled and not self.settled.done():
             self.settled.set_result(None)
+
+    def _count(self, remote: RemoteNode, answer: V) -> ProtocolError | None:
+        try:
+            self._verify(remote, answer)
+        except ProtocolError as error:
+            return error
+        self.tally.add_answer(remote, answer)
+        return None
 
     async def wait_for_all(self, clock: Clock, deadline: Timestamp) -> None:
         """Collect further answers until all are there or the deadline has passed."""

@@ -20,7 +20,7 @@ from catenula.client.processing import (
     process_certificate,
     unexpected_block,
 )
-from catenula.client.quorum import communicate_with_quorum
+from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.synchronize import sender_mode
 from catenula.protocol import ChainAndHeight, ChainInfoQuery, ConfirmedBlockCertificate
@@ -101,7 +101,7 @@ async def _read_logs(
             context.nodes(),
             context.committees.current(),
             action=read,
-            group_by=bool,
+            counting=Counting(bool),
             patience=context.patience,
         )
     except NoQuorum:
@@ -229,6 +229,24 @@ async def receive_bundle(
     Walks back from the announced block to what is known here; raises when the node cannot prove
     what it announced.
     """
+    # Several validators announce the same block; the first one's answer serves all.
+    async with context.synchronizing.lock(origin):
+        found = await _walk_back(context, chain_id, remote, origin=origin, height=height)
+        for certificate in reversed(found):
+            mode = sender_mode(context, origin)
+            await process_certificate(context, certificate, mode=mode, sources=(remote,))
+    await context.local.driver.settled()
+
+
+async def _walk_back(
+    context: ClientContext,
+    chain_id: ChainId,
+    remote: RemoteNode,
+    *,
+    origin: ChainId,
+    height: BlockHeight,
+) -> list[ConfirmedBlockCertificate]:
+    """The blocks with messages to the chain from ``height`` down to what is known, newest first."""
     known = _next_height_from(context, chain_id, origin)
     found: list[ConfirmedBlockCertificate] = []
     next_height: BlockHeight | None = height
@@ -244,7 +262,4 @@ async def receive_bundle(
         if previous is not None and previous[1] >= next_height:
             raise unexpected_block(remote, origin, next_height)
         next_height = None if previous is None else previous[1]
-    for certificate in reversed(found):
-        mode = sender_mode(context, origin)
-        await process_certificate(context, certificate, mode=mode, sources=(remote,))
-    await context.local.driver.settled()
+    return found

@@ -6,10 +6,10 @@ A reply of which nothing is used is not checked.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from catenula.base.crypto import Secp256k1PublicKey
-from catenula.base.errors import DecodeError, ProtocolError
+from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
 from catenula.protocol import (
@@ -141,6 +141,21 @@ class RemoteNode:
 _REMEMBERED_COMMITTEES = 8
 
 
+class _Unreachable:
+    """Stands for a validator to which no connection can be made; every call says why."""
+
+    def __init__(self, address: str, error: Exception) -> None:
+        self.address, self._error = address, error
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: Any, **__: Any) -> Any:
+            raise LocalError(
+                f"no connection can be made to {self.address}", retryable=True
+            ) from self._error
+
+        return fail
+
+
 class Validators:
     """The connections of a client, one per validator key and address, made on first use."""
 
@@ -166,6 +181,13 @@ class Validators:
         key = (public_key, address)
         found = self._nodes.get(key)
         if found is None:
-            node = self._provider.connect(public_key, address)
+            node = self._connect(public_key, address)
             found = self._nodes[key] = RemoteNode(public_key, address, node)
         return found
+
+    def _connect(self, public_key: Secp256k1PublicKey, address: str) -> ValidatorNode:
+        """A wrong address in a committee is that validator's failure, not the client's."""
+        try:
+            return self._provider.connect(public_key, address)
+        except (ProtocolError, LocalError) as error:
+            return cast(ValidatorNode, _Unreachable(address, error))

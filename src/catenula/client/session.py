@@ -25,6 +25,11 @@ class ChainSession:
     skipped_origins: set[ChainId] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost by making this session anew."""
+        return self.pending is None and not self.skipped_origins and not self.lock.locked()
+
     def clear_pending(self) -> None:
         """Nothing is in flight any more."""
         self.pending = None

@@ -129,6 +129,7 @@ def new_block(
     context: ClientContext,
     session: ChainSession,
     operations: Sequence[Operation],
+    *,
     signer: AccountOwner | None,
 ) -> ProposedBlock:
     """A block on top of the local tip: epochs, messages, events, then the operations.
@@ -228,13 +229,16 @@ async def stage(
             context, refusal, fetched=fetched, sources=context.nodes()
         ):
             signer = proposed.authenticated_signer
-            raise explain_refusal(refusal, proposed.chain_id, proposed.height, signer) from refusal
+            raise explain_refusal(
+                refusal, proposed.chain_id, height=proposed.height, owner=signer
+            ) from refusal
 
 
 async def stage_new_block(
     context: ClientContext,
     session: ChainSession,
     operations: Sequence[Operation],
+    *,
     blobs: Sequence[BlobContent],
 ) -> StagedBlock:
     """The block that would be proposed for these operations, executed.
@@ -242,7 +246,7 @@ async def stage_new_block(
     Origins whose messages failed and may not be rejected are skipped from now on.
     """
     signer = await identity(context, session)
-    proposed = new_block(context, session, operations, signer)
+    proposed = new_block(context, session, operations, signer=signer)
     policy = staging_policy(context, session)
     round_ = _likely_round(context, session)
     staged = await stage(context, proposed, blobs=blobs, round_=round_, policy=policy)

@@ -65,21 +65,14 @@ async def submit_block(
     return await _Dialogue(context, remote, submission).run()
 
 
-def verified_vote(
-    context: ClientContext,
-    remote: RemoteNode,
-    response: ChainInfoResponse,
-    action: str,
-) -> LiteVote:
-    """The vote in a response; its signature is checked once, here.
+def vote_in(response: ChainInfoResponse, action: str) -> LiteVote:
+    """The vote in a response, not verified yet.
 
-    Nothing else of the response is used, so the response's own signature need not be.
+    Nothing else of the response is used, so the response's own signature need not be checked.
     """
     vote = response.info.manager.pending
     if vote is None:
         raise NodeErrorReceived(MissingVoteInValidatorResponse(action))
-    vote.verify(remote.public_key)
-    context.local.trust_vote(vote, remote.public_key)
     return vote
 
 
@@ -105,7 +98,7 @@ class _Dialogue:
                 if not await self._help(received):
                     raise
             else:
-                return verified_vote(self._context, self._remote, response, "handle_block_proposal")
+                return vote_in(response, "handle_block_proposal")
 
     async def _help(self, received: NodeErrorReceived) -> bool:
         """Whether sending the proposal again makes sense."""

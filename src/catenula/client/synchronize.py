@@ -15,7 +15,7 @@ from catenula.client.processing import (
     fetch_missing,
     process_certificate,
 )
-from catenula.client.quorum import communicate_with_quorum
+from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.trust import Trust
 from catenula.protocol import (
@@ -127,7 +127,7 @@ async def synchronize_chain(
             context.validators.of(committee),
             committee,
             action=follow,
-            group_by=bool,
+            counting=Counting(bool),
             patience=context.patience,
         )
     except NoQuorum as failed:

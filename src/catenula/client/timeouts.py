@@ -5,9 +5,9 @@ from catenula.client.background import Update
 from catenula.client.context import ClientContext
 from catenula.client.errors import Explanation, NoQuorum, Reason
 from catenula.client.finalize import request_timeout_vote
-from catenula.client.quorum import communicate_with_quorum
+from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
-from catenula.client.votes import signatures_of, vote_key
+from catenula.client.votes import signatures_of, vote_key, vote_verifier
 from catenula.protocol import CertificateKind, LiteVote, Timeout, TimeoutCertificate
 
 
@@ -30,7 +30,11 @@ async def request_leader_timeout(context: ClientContext, chain_id: ChainId) -> T
 
     try:
         agreement = await communicate_with_quorum(
-            nodes, committee, action=ask, group_by=vote_key, patience=context.patience
+            nodes,
+            committee,
+            action=ask,
+            counting=Counting(vote_key, vote_verifier(context)),
+            patience=context.patience,
         )
     except NoQuorum as failed:
         raise failed.at(place) from failed

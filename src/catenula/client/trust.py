@@ -69,7 +69,10 @@ class Committees:
             raise _untrusted(certificate, self.judge(block.epoch))
         try:
             self._local.worker.verified.check(
-                certificate.lite_value, certificate.round, certificate.signatures, committee
+                certificate.lite_value,
+                certificate.round,
+                certificate.signatures,
+                committee=committee,
             )
         except ProtocolError as error:
             raise _wrongly_signed(certificate, error.message()) from error

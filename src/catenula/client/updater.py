@@ -33,6 +33,7 @@ from catenula.protocol.node_error import (
 )
 
 _EPOCH_STREAM = StreamId.system(EPOCH_STREAM_NAME)
+_MENDED_BY_FULL_UPLOAD = (MissingCertificateValue, EventsNotFound, BlobsNotFound)
 
 
 def signed_by(signatures: Signatures, remote: RemoteNode) -> bool:
@@ -46,19 +47,23 @@ async def send_confirmed_certificate(
     certificate: ConfirmedBlockCertificate,
     *,
     blocking: bool = False,
+    was_proposed: bool = False,
 ) -> ChainInfo:
     """Upload a certificate, by hash where that is enough, with what it needs (spec 07 §5.4).
 
-    The info returned is the validator's claim about itself.
+    With ``was_proposed`` the hash is tried even if the validator is not among the signers: it has
+    most probably seen the proposal, and its vote was not needed. The info returned is the
+    validator's claim about itself.
     """
     node = remote.node
-    if signed_by(certificate.signatures, remote):
+    if was_proposed or signed_by(certificate.signatures, remote):
         try:
             response = await node.handle_lite_certificate(
                 certificate.lite(), wait_for_outgoing_messages=blocking
             )
         except NodeErrorReceived as received:
-            if type(received.error) is not MissingCertificateValue:
+            # What is missing is given along with the full certificate.
+            if not isinstance(received.error, _MENDED_BY_FULL_UPLOAD):
                 raise
         else:
             return response.info
@@ -143,7 +148,13 @@ async def _offer_latest(
     if latest is None:
         return await _query(remote, update.chain_id)
     try:
-        return await send_confirmed_certificate(context, remote, latest, blocking=update.blocking)
+        return await send_confirmed_certificate(
+            context,
+            remote,
+            latest,
+            blocking=update.blocking,
+            was_proposed=update.latest is not None,
+        )
     except NodeErrorReceived:
         # It lacks more than this block; what it has is asked for.
         return await _query(remote, update.chain_id)

@@ -1,7 +1,8 @@
 """From verified votes to certificates (spec 05 §8)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from catenula.client.context import ClientContext
 from catenula.client.quorum import Agreement
 from catenula.client.remote_node import RemoteNode
 from catenula.protocol import (
@@ -25,6 +26,16 @@ VoteAgreement = Agreement[VoteKey, LiteVote]
 def vote_key(vote: LiteVote) -> VoteKey:
     """What a vote is for."""
     return (vote.value.value_hash, vote.round, vote.value.kind)
+
+
+def vote_verifier(context: ClientContext) -> Callable[[RemoteNode, LiteVote], None]:
+    """Checks a vote's signature once, where it is collected, and remembers that it is right."""
+
+    def verify(remote: RemoteNode, vote: LiteVote) -> None:
+        vote.verify(remote.public_key)
+        context.local.trust_vote(vote, remote.public_key)
+
+    return verify
 
 
 def signatures_of(answers: Sequence[tuple[RemoteNode, LiteVote]]) -> Signatures:

@@ -5,6 +5,9 @@ wallet of many chains costs nothing per block and no command rewrites it. Invari
 (a proposal is stored before it is sent) together with `catenula.client.propose`, K7.
 """
 
+import json
+from typing import TypeVar
+
 from catenula.base.codec import Codec, Record, codec_of
 from catenula.base.crypto import AccountSecretKey
 from catenula.base.errors import LocalError, invariant
@@ -64,6 +67,19 @@ _PROPOSALS: Codec[ProposalRow] = codec_of(ProposalRow)
 _NO_PROPOSAL = ProposalRow()
 
 
+ROWS_IN_MEMORY = 4_096
+"""Rows of each kind that are kept; the oldest are read again when needed."""
+
+_T = TypeVar("_T")
+
+
+def _remember(rows: dict[ChainId, _T], chain_id: ChainId, row: _T) -> None:
+    rows.pop(chain_id, None)
+    rows[chain_id] = row
+    if len(rows) > ROWS_IN_MEMORY:
+        del rows[next(iter(rows))]
+
+
 class Wallet:
     """The rows of one store."""
 
@@ -78,10 +94,12 @@ class Wallet:
 
     def chain(self, chain_id: ChainId) -> WalletChain | None:
         """The row of a chain, or None."""
-        if chain_id not in self._chains:
-            raw = self._partition.get(_CHAIN + chain_id)
-            self._chains[chain_id] = None if raw is None else _CHAINS.from_bcs(raw)
-        return self._chains[chain_id]
+        if chain_id in self._chains:
+            return self._chains[chain_id]
+        raw = self._partition.get(_CHAIN + chain_id)
+        found = None if raw is None else _CHAINS.from_bcs(raw)
+        _remember(self._chains, chain_id, found)
+        return found
 
     def chain_ids(self) -> list[ChainId]:
         """All chains, ascending; their rows are not read."""
@@ -107,7 +125,8 @@ class Wallet:
                 default = chain_id
                 batch.put(_DEFAULT, chain_id)
         await self._commit(batch)
-        self._chains.update(rows)
+        for chain_id, row in rows.items():
+            _remember(self._chains, chain_id, row)
         self._default = default
 
     async def forget_chain(self, chain_id: ChainId) -> None:
@@ -141,7 +160,7 @@ class Wallet:
         if found is None:
             raw = self._partition.get(_PROPOSAL + chain_id)
             found = _NO_PROPOSAL if raw is None else _PROPOSALS.from_bcs(raw)
-            self._proposals[chain_id] = found
+            _remember(self._proposals, chain_id, found)
         return found
 
     async def put_proposal(self, chain_id: ChainId, row: ProposalRow) -> None:
@@ -149,7 +168,7 @@ class Wallet:
         batch = Batch()
         batch.put(_PROPOSAL + chain_id, _PROPOSALS.to_bcs(row))
         await self._commit(batch)
-        self._proposals[chain_id] = row
+        _remember(self._proposals, chain_id, row)
 
     def forget_pending(self, chain_id: ChainId) -> None:
         """Drop a pending block from memory once its height is decided.
@@ -168,8 +187,6 @@ class Wallet:
         raw = self._partition.get(_KEY + owner)
         if raw is None:
             return None
-        import json
-
         return AccountSecretKey.from_json(json.loads(raw))
 
     def key_owners(self) -> list[AccountOwner]:
@@ -178,8 +195,6 @@ class Wallet:
 
     async def put_key(self, secret: AccountSecretKey) -> None:
         """Store a key."""
-        import json
-
         batch = Batch()
         batch.put(_KEY + secret.owner(), json.dumps(secret.to_json()).encode())
         await self._commit(batch)

@@ -26,6 +26,10 @@ from catenula.protocol import (
 HISTORICAL_HASH_FLAG = "FLAG_HISTORICAL_HASH.linera.network"
 VOTES_PER_VALIDATOR = U64(100)
 CONFIGURATION_FILE = "network.json"
+ENGINES = ("sqlite", "rocksdb")
+DEFAULT_ENGINE = ENGINES[0]
+DEFAULT_ROOT_BALANCE = Amount(10**27)
+_UNFINISHED_FILE = "network.json.new"
 _FORMAT = 1
 
 RandomBytes = Callable[[int], bytes]
@@ -43,19 +47,22 @@ class ValidatorKeys:
 class NetworkConfiguration:
     """Everything that makes a local network: its genesis and all of its secrets.
 
-    ``root_key`` owns the genesis chains; ``workers`` is the number of workers per validator.
+    ``root_key`` owns the genesis chains; ``workers`` is the number of workers per validator;
+    ``engine`` stores what is on disk.
     """
 
     genesis: GenesisConfig
     validators: tuple[ValidatorKeys, ...]
     root_key: AccountSecretKey
     workers: int
+    engine: str
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``network.json``."""
         return {
             "format": _FORMAT,
             "workers": self.workers,
+            "engine": self.engine,
             "genesis": codec_of(GenesisConfig).to_json(self.genesis),
             "root_key": self.root_key.to_json(),
             "validators": [
@@ -80,6 +87,7 @@ class NetworkConfiguration:
             ),
             root_key=AccountSecretKey.from_json(data["root_key"]),
             workers=int(data["workers"]),
+            engine=str(data["engine"]),
         )
 
 
@@ -94,9 +102,11 @@ class NetworkShape:
     workers: int = 1
     name: str = "catenula"
     root_chains: int = 1
-    root_balance: Amount = Amount(10**27)
+    root_balance: Amount = DEFAULT_ROOT_BALANCE
     policy: ResourceControlPolicy = NO_FEES
     historical_hash: bool = True
+    engine: str | None = None
+    """Where a network on disk stores its data; None for the folder's engine, else ``sqlite``."""
 
 
 def make_configuration(
@@ -107,6 +117,11 @@ def make_configuration(
         raise LocalError(
             "a network needs at least one validator, one worker and one root chain",
             retryable=False,
+        )
+    engine = shape.engine if shape.engine is not None else DEFAULT_ENGINE
+    if engine not in ENGINES:
+        raise LocalError(
+            f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}", retryable=False
         )
     validators = tuple(
         ValidatorKeys(
@@ -129,7 +144,7 @@ def make_configuration(
         ChainDescription(Root(U32(index)), now, config) for index in range(shape.root_chains)
     )
     genesis = GenesisConfig(make_committee(validators, shape), now, chains, shape.name)
-    return NetworkConfiguration(genesis, validators, root_key, shape.workers)
+    return NetworkConfiguration(genesis, validators, root_key, shape.workers, engine)
 
 
 def make_committee(validators: tuple[ValidatorKeys, ...], shape: NetworkShape) -> Committee:
@@ -158,24 +173,46 @@ def validator_address(index: int) -> str:
 
 def save_configuration(configuration: NetworkConfiguration, folder: Path) -> None:
     """Write ``network.json``, readable by its owner only: it holds secrets."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIGURATION_FILE
-    path.touch(mode=0o600, exist_ok=True)
-    path.write_text(write_json(configuration.to_json(), indent=2) + "\n")
+    unfinished = folder / _UNFINISHED_FILE
+    unfinished.touch(mode=0o600, exist_ok=True)
+    unfinished.write_text(write_json(configuration.to_json(), indent=2) + "\n")
+    unfinished.replace(path)
 
 
-def load_configuration(folder: Path) -> NetworkConfiguration | None:
-    """Read ``network.json`` of a folder; None when there is none.
+def load_configuration(folder: Path, shape: NetworkShape) -> NetworkConfiguration | None:
+    """Read ``network.json`` of a folder; None when the folder is new or empty.
 
-    Raises `LocalError` when the file cannot be understood.
+    Raises `LocalError` when the file cannot be understood, when the folder holds something else,
+    and when ``shape`` asks for another engine.
     """
     path = folder / CONFIGURATION_FILE
     if not path.exists():
+        _check_unused(folder)
         return None
     try:
-        return NetworkConfiguration.from_json(json.loads(path.read_text()))
+        configuration = NetworkConfiguration.from_json(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError, DecodeError) as error:
         raise LocalError(
             f"{path} is not a network configuration of this version; "
             "start with another folder, or remove this one to begin anew",
             retryable=False,
         ) from error
+    if shape.engine not in (None, configuration.engine):
+        raise LocalError(
+            f"the network in {folder} stores its data with {configuration.engine}, "
+            f"not with {shape.engine}; leave the engine out, or choose another folder",
+            retryable=False,
+        )
+    return configuration
+
+
+def _check_unused(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {_UNFINISHED_FILE}:
+        raise LocalError(
+            f"{folder} holds no network but something else; choose a new or an empty folder",
+            retryable=False,
+        )

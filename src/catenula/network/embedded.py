@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catenula.base.crypto import Secp256k1PublicKey
-from catenula.base.errors import LocalError
 from catenula.execution.applications import ApplicationLoader, NativeApplications
 from catenula.network.configuration import (
     NetworkConfiguration,
@@ -25,7 +24,6 @@ from catenula.protocol import GenesisConfig
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
 
-ENGINES = ("sqlite", "rocksdb")
 _SWITCH_INTERVAL_SECONDS = 0.0002
 """Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
 make each of them wait for the event loop."""
@@ -39,11 +37,10 @@ class EmbeddedNetwork:
         configuration: NetworkConfiguration,
         *,
         folder: Path | None,
-        engine: str,
         clock: Clock,
         applications: ApplicationLoader,
     ) -> None:
-        self.configuration, self.folder, self.engine = configuration, folder, engine
+        self.configuration, self.folder = configuration, folder
         self.clock, self.applications = clock, applications
         if folder is not None:
             sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
@@ -67,13 +64,13 @@ class EmbeddedNetwork:
         """The store of a validator or wallet of this name."""
         if self.folder is None:
             return "memory:"
-        return f"{self.engine}:{self.folder / name}.{self.engine}"
+        engine = self.configuration.engine
+        return f"{engine}:{self.folder / name}.{engine}"
 
     def nodes(self) -> Mapping[Secp256k1PublicKey, ValidatorNode]:
         """Every validator as its clients see it, running or not."""
         return {
-            validator.keys.consensus.public_key(): validator.node
-            for validator in self.validators
+            validator.keys.consensus.public_key(): validator.node for validator in self.validators
         }
 
     def start_all(self) -> None:
@@ -98,31 +95,27 @@ def make_network(
     *,
     random_bytes: RandomBytes,
     folder: str | Path | None = None,
-    engine: str = "sqlite",
     clock: Clock | None = None,
 ) -> EmbeddedNetwork:
     """A network of new keys, or the one that lives in ``folder``; its validators are running.
 
-    Raises `LocalError` for an unknown engine or a folder with something else in it.
+    Raises `LocalError` for an impossible shape, for a folder with something else in it, and for
+    another engine than the folder's.
     """
-    if engine not in ENGINES:
-        raise LocalError(
-            f"unknown engine {engine!r}: choose one of {', '.join(ENGINES)}", retryable=False
-        )
     clock = clock if clock is not None else SystemClock()
     path = Path(folder) if folder is not None else None
-    configuration = load_configuration(path) if path is not None else None
+    configuration = load_configuration(path, shape) if path is not None else None
     if configuration is None:
         configuration = make_configuration(shape, random_bytes=random_bytes, now=clock.now())
         if path is not None:
-            path.mkdir(parents=True, exist_ok=True)
             save_configuration(configuration, path)
     network = EmbeddedNetwork(
-        configuration,
-        folder=path,
-        engine=engine,
-        clock=clock,
-        applications=NativeApplications(),
+        configuration, folder=path, clock=clock, applications=NativeApplications()
     )
-    network.start_all()
+    try:
+        network.start_all()
+    except BaseException:
+        for validator in network.validators:
+            validator.abandon()
+        raise
     return network

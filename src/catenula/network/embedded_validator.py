@@ -1,14 +1,20 @@
 """One validator of the embedded network: its store, its workers, and the node clients talk to."""
 
+from catenula.base.errors import LocalError
+from catenula.base.identifiers import HASH_BYTES, ChainId
+from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
 from catenula.network.configuration import NetworkConfiguration, ValidatorKeys
 from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Store, open_store
+from catenula.storage.shared import chain_root
 from catenula.transport.in_process import InProcessNode
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer, committer_for
 from catenula.validator.driver import NodeDriver
 from catenula.worker import Worker, WorkerConfig, initialize_store
+
+_CHAIN_PREFIX = chain_root(ChainId(bytes(HASH_BYTES)))[:-HASH_BYTES]
 
 
 class EmbeddedValidator:
@@ -42,10 +48,12 @@ class EmbeddedValidator:
         """Open the store and serve; what was acknowledged before a stop is there again."""
         if self.driver is not None:
             return
-        store = self._store if self._store is not None else open_store(self._location)
+        if self._store is None:
+            self._store = open_store(self._location)
+        store = self._store
         workers = [self._make_worker(store) for _ in range(self._worker_count)]
         initialize_store(workers[0].shared, self._genesis)
-        self._store, self._committer = store, committer_for(store)
+        self._committer = committer_for(store)
         self.driver = NodeDriver(
             workers, committer=self._committer, clock=self._clock, address=self.name
         )
@@ -70,6 +78,29 @@ class EmbeddedValidator:
         if not self._store.name.startswith("memory:"):
             self._store.close()
             self._store = None
+
+    def abandon(self) -> None:
+        """Close the store of a validator that has served nobody yet."""
+        store, self._store, self.driver = self._store, None, None
+        if store is not None:
+            store.close()
+
+    # Looking inside; to be read only, and not across an ``await``
+
+    def chain(self, chain_id: ChainId) -> ChainState:
+        """The validator's own state of a chain; `LocalError` while it is stopped."""
+        return self._running_driver().worker_of(chain_id).chain(chain_id)
+
+    def chain_ids(self) -> list[ChainId]:
+        """All chains the validator has stored, ascending; `LocalError` while it is stopped."""
+        self._running_driver()
+        roots = [] if self._store is None else self._store.roots(_CHAIN_PREFIX)
+        return [ChainId(root[len(_CHAIN_PREFIX) :]) for root in roots]
+
+    def _running_driver(self) -> NodeDriver:
+        if self.driver is None:
+            raise LocalError(f"{self.name} is not running", retryable=True)
+        return self.driver
 
     def make_slow(self, seconds: float) -> None:
         """Answer every request this much later; 0 makes it fast again."""

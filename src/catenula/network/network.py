@@ -10,6 +10,8 @@
 `catenula.network.SyncNetwork` is the same without ``async``.
 """
 
+import asyncio
+import re
 import secrets
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +20,21 @@ from typing import Self
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
-from catenula.client import ClientSetup, InMemorySigner
+from catenula.client import Client, ClientSetup, InMemorySigner
 from catenula.client.options import DEFAULT_OPTIONS, ClientOptions
 from catenula.network.amounts import Tokens
+from catenula.network.chain import DEFAULT_PATIENCE_SECONDS
 from catenula.network.configuration import NetworkShape
 from catenula.network.embedded import EmbeddedNetwork, make_network
 from catenula.network.embedded_validator import EmbeddedValidator
 from catenula.network.public_chains import PublicChainRunner
 from catenula.network.wallet import NetworkWallet
-from catenula.protocol import ChainOwnership
+from catenula.protocol import ChainOwnership, Notification
 from catenula.storage.engine import open_store
 from catenula.transport.validator_node import ValidatorNode
 
 _ROOT = "root"
+_WALLET_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class EmbeddedProvider:
@@ -56,6 +60,7 @@ class Network:
         self._wallets: dict[str, NetworkWallet] = {}
         self._root: NetworkWallet | None = None
         self._runners: dict[int, PublicChainRunner] = {}
+        self._opening = asyncio.Lock()
 
     @classmethod
     async def start(
@@ -64,7 +69,7 @@ class Network:
         *,
         workers: int = 1,
         folder: str | Path | None = None,
-        engine: str = "sqlite",
+        engine: str | None = None,
         shape: NetworkShape | None = None,
     ) -> Self:
         """Start validators in this process, in memory or with stores in ``folder``.
@@ -72,10 +77,8 @@ class Network:
         A folder that holds a network already is started again as it was. ``shape`` sets everything
         else about a new network. Raises `LocalError`.
         """
-        wanted = shape or NetworkShape(validators=validators, workers=workers)
-        embedded = make_network(
-            wanted, random_bytes=secrets.token_bytes, folder=folder, engine=engine
-        )
+        wanted = shape or NetworkShape(validators=validators, workers=workers, engine=engine)
+        embedded = make_network(wanted, random_bytes=secrets.token_bytes, folder=folder)
         network = cls(embedded)
         for index in range(len(embedded.validators)):
             network._start_runner(index)
@@ -112,9 +115,15 @@ class Network:
         await self.validators[index].stop()
 
     async def start_validator(self, index: int) -> None:
-        """Start a stopped validator from its store; it catches up as it is used."""
+        """Start a stopped validator from its store.
+
+        The open wallets send it what it missed of their chains; `settled` waits for that.
+        """
         self.validators[index].start()
         self._start_runner(index)
+        key = self.validators[index].keys.consensus.public_key()
+        for client in self._clients():
+            client.update_validator(key)
 
     def slow_validator(self, index: int, seconds: float) -> None:
         """Let a validator answer everything this much later; 0 makes it fast again."""
@@ -133,19 +142,30 @@ class Network:
     # Wallets
 
     async def wallet(self, name: str, tokens: Tokens = 0) -> NetworkWallet:
-        """The wallet of this name; a new one gets a key and a chain with these tokens."""
-        found = self._wallets.get(name)
-        if found is None:
-            found = self._wallets[name] = NetworkWallet(name, self._setup(f"wallet-{name}"))
-        if found.client.wallet.default_chain() is None:
-            owner = await found.new_owner()
-            await self.new_chain(found, ChainOwnership.single(owner), tokens)
-        return found
+        """The wallet of this name; a new one gets a key and a chain with these tokens.
+
+        Names become file names: letters, digits, ``.``, ``_`` and ``-``.
+        """
+        async with self._opening:
+            found = self._wallets.get(name)
+            if found is None:
+                _check_name(name)
+                found = self._wallets[name] = NetworkWallet(name, self._setup(f"wallet-{name}"))
+            if found.client.wallet.default_chain() is None:
+                owner = await found.new_owner()
+                await self._new_chain(found, ChainOwnership.single(owner), tokens)
+            return found
 
     async def new_chain(
         self, wallet: NetworkWallet, ownership: ChainOwnership, tokens: Tokens = 0
     ) -> ChainId:
         """A chain made by the network's root chain, taken into the wallet if it has a key of it."""
+        async with self._opening:
+            return await self._new_chain(wallet, ownership, tokens)
+
+    async def _new_chain(
+        self, wallet: NetworkWallet, ownership: ChainOwnership, tokens: Tokens
+    ) -> ChainId:
         root = await self._root_wallet()
         description, _ = await root.chain.open_chain(ownership, tokens)
         chain_id = description.chain_id
@@ -179,9 +199,47 @@ class Network:
 
     async def settled(self) -> None:
         """Return when nothing is on its way any more: messages, and updates of validators."""
-        for wallet in self._open_wallets():
-            await wallet.client.settled()
+        for client in self._clients():
+            await client.settled()
         await self.embedded.settled()
+
+    def _clients(self) -> list[Client]:
+        wallets = [wallet.client for wallet in self._open_wallets()]
+        return [*wallets, *(runner.client for runner in self._runners.values())]
+
+    async def wait_for_height(
+        self,
+        chain_id: ChainId,
+        height: int,
+        *,
+        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+    ) -> None:
+        """Return when all running validators have this many blocks of a chain; `LocalError`."""
+        changed = asyncio.Event()
+
+        def hear(notification: Notification) -> None:
+            if notification.chain_id == chain_id:
+                changed.set()
+
+        drivers = [item.driver for item in self.validators if item.driver is not None]
+        for driver in drivers:
+            driver.notifier.watchers.append(hear)
+        try:
+            while (behind := self._behind(chain_id, height)) is not None:
+                await _within(changed, patience_seconds, what=behind)
+                changed.clear()
+        finally:
+            for driver in drivers:
+                driver.notifier.watchers.remove(hear)
+
+    def _behind(self, chain_id: ChainId, height: int) -> str | None:
+        """What is missing until all running validators have the chain's blocks, or None."""
+        for validator in self.validators:
+            if validator.is_running:
+                known = validator.chain(chain_id).next_block_height
+                if known < height:
+                    return f"{validator.name} has {known} of {height} blocks of chain {chain_id}"
+        return None
 
     def _open_wallets(self) -> list[NetworkWallet]:
         return [*self._wallets.values(), *([self._root] if self._root else [])]
@@ -195,3 +253,18 @@ class Network:
         for index in list(self._runners):
             await self._runners.pop(index).stop()
         await self.embedded.stop_all()
+
+
+def _check_name(name: str) -> None:
+    if not _WALLET_NAME.fullmatch(name):
+        raise LocalError(
+            f"{name!r} is no name for a wallet: use up to 64 letters, digits, '.', '_' and '-'",
+            retryable=False,
+        )
+
+
+async def _within(event: asyncio.Event, seconds: float, *, what: str) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError as error:
+        raise LocalError(f"{what} after {seconds:g} s", retryable=True) from error

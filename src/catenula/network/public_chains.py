@@ -5,22 +5,19 @@ public chains it hears of, and when a message for one of them arrives, proposes 
 leader of the round, or waits for the round to end if it is not. A dead leader is thus passed over.
 """
 
-import asyncio
-
-from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId
-from catenula.client import Client, ClientSetup, WaitForTimeout
+from catenula.client import ChainClient, Client, ClientSetup, Conflict, InboxTask, WaitForTimeout
 from catenula.protocol import (
     BlobType,
+    Block,
     ChainDescription,
     ChainOwnership,
+    ChangeOwnership,
+    ConfirmedBlockCertificate,
     NewBlock,
-    NewIncomingBundle,
     Notification,
 )
 from catenula.validator.driver import NodeDriver
-
-_KEPT_FAILURES = 20
 
 
 def is_public(ownership: ChainOwnership) -> bool:
@@ -37,74 +34,69 @@ class PublicChainRunner:
 
     def __init__(self, driver: NodeDriver, setup: ClientSetup, owner: AccountOwner) -> None:
         self._driver, self._owner = driver, owner
-        self._client = Client(setup)
-        self._chains: set[ChainId] = set(self._client.wallet.chain_ids())
-        self._tasks: dict[ChainId, asyncio.Task[None]] = {}
-        self._again: set[ChainId] = set()
-        self.failures: list[Exception] = []
+        self.client = Client(setup)
+        self._tasks: dict[ChainId, InboxTask] = {}
         driver.notifier.watchers.append(self._hear)
 
     def resume(self) -> None:
-        """Look at every known public chain once (after a restart)."""
-        for chain_id in self._chains:
-            self._schedule(chain_id)
+        """Take up every known public chain (after a restart)."""
+        for chain_id in self.client.wallet.chain_ids():
+            self._take_up(chain_id)
+
+    def task(self, chain_id: ChainId) -> InboxTask | None:
+        """What keeps the inbox of a public chain empty, for inspection."""
+        return self._tasks.get(chain_id)
 
     def _hear(self, notification: Notification) -> None:
         chain_id, reason = notification.chain_id, notification.reason
+        if chain_id in self._tasks:
+            self._tasks[chain_id].wake()
         if isinstance(reason, NewBlock):
-            self._take_up_children(reason)
-        elif isinstance(reason, NewIncomingBundle) and chain_id in self._chains:
-            self._schedule(chain_id)
+            certificate = self._driver.worker.shared.certificate(reason.hash)
+            if certificate is not None:
+                self._look_for_public_chains(certificate.block)
 
-    def _take_up_children(self, reason: NewBlock) -> None:
-        certificate = self._driver.worker.shared.certificate(reason.hash)
-        if certificate is None or not any(certificate.block.body.blobs):
-            return
-        for blobs in certificate.block.body.blobs:
+    def _look_for_public_chains(self, block: Block) -> None:
+        """A block may create public chains, and it may make its own chain public."""
+        for blobs in block.body.blobs:
             for blob in blobs:
                 if blob.blob_type is BlobType.CHAIN_DESCRIPTION:
                     description = ChainDescription.from_bcs(blob.bytes)
                     if is_public(description.config.ownership):
-                        self._chains.add(description.chain_id)
-                        self._schedule(description.chain_id)
+                        self._take_up(description.chain_id)
+        if any(isinstance(operation, ChangeOwnership) for operation in block.proposed.operations()):
+            chain = self._driver.worker_of(block.chain_id).chain(block.chain_id)
+            if is_public(chain.execution.system.ownership.get()):
+                self._take_up(block.chain_id)
 
-    def _schedule(self, chain_id: ChainId) -> None:
-        if chain_id in self._tasks:
-            self._again.add(chain_id)
-            return
-        task = asyncio.get_running_loop().create_task(self._run(chain_id))
-        self._tasks[chain_id] = task
-
-    async def _run(self, chain_id: ChainId) -> None:
-        try:
-            self._again.add(chain_id)
-            while chain_id in self._again:
-                self._again.discard(chain_id)
-                await self._process(chain_id)
-        except (ProtocolError, LocalError) as error:
-            # The next message for the chain, or a restart, tries again.
-            self.failures = [*self.failures[1 - _KEPT_FAILURES :], error]
-        finally:
-            del self._tasks[chain_id]
-
-    async def _process(self, chain_id: ChainId) -> None:
-        """Take in what waits; as long as another leads, wait for its block or the round's end."""
-        if self._client.wallet.chain(chain_id) is None:
-            await self._client.assign(self._owner, chain_id)
-        chain = self._client.chain(chain_id)
-        while True:
-            await chain.synchronize()
-            _, stopped = await chain.process_inbox()
-            if not isinstance(stopped, WaitForTimeout):
-                return
-            await self._client.context.clock.sleep_until(stopped.timestamp)
+    def _take_up(self, chain_id: ChainId) -> None:
+        if chain_id not in self._tasks:
+            task = InboxTask(_PublicChain(self.client, self._owner, chain_id))
+            self._tasks[chain_id] = task
+            task.start()
 
     async def stop(self) -> None:
         """Stop proposing and close the client."""
         if self._hear in self._driver.notifier.watchers:
             self._driver.notifier.watchers.remove(self._hear)
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
+        for task in self._tasks.values():
+            await task.stop()
+        await self.client.close()
+
+
+class _PublicChain(ChainClient):
+    """A public chain as a validator's own client uses it; nobody but the validators tells it."""
+
+    def __init__(self, client: Client, owner: AccountOwner, chain_id: ChainId) -> None:
+        self._client, self._owner = client, owner
+        self._handle = client.chain(chain_id)
+        super().__init__(client.context, self._handle.session)
+
+    async def process_inbox(
+        self,
+    ) -> tuple[list[ConfirmedBlockCertificate], WaitForTimeout | Conflict | None]:
+        """Take in what the validators know of, as far as this validator leads."""
+        if self._client.wallet.chain(self.chain_id) is None:
+            await self._client.assign(self._owner, self.chain_id)
+        await self.synchronize()
+        return await super().process_inbox()

@@ -1,6 +1,5 @@
 """Blobs: opaque content with a type, addressed by hash (spec 01 §4.2, §8)."""
 
-from functools import cached_property
 from typing import Annotated
 
 from catenula.base.codec import Record
@@ -15,6 +14,7 @@ from catenula.base.identifiers import (
     CryptoHash,
     decode_hex,
 )
+from catenula.base.memo import cached_property
 from catenula.protocol.identifiers import BlobId, BlobType, VmRuntime
 
 

@@ -1,13 +1,13 @@
 """Proposed blocks, execution outcomes and blocks with their hashes (spec 01 §6.1-§6.2)."""
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any, NewType, Self
 
 from catenula.base.codec import MemoRecord, Record, codec_of, declare_enum, newtype
 from catenula.base.hashing import typed_hash
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch, Timestamp
+from catenula.base.memo import cached_property
 from catenula.protocol.blobs import Blob, BlobContent
 from catenula.protocol.identifiers import BlobId, BlobType, Event, EventId, StreamId
 from catenula.protocol.messages import IncomingBundle, MessageAction, OutgoingMessage

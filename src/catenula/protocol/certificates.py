@@ -1,12 +1,12 @@
 """Certificates: values with signatures of a quorum (spec 01 §6.5)."""
 
-from functools import cached_property
 from itertools import pairwise
 
 from catenula.base.codec import MemoRecord, Record, declare_enum, newtype
 from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, SignatureInvalid
 from catenula.base.errors import DecodeError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.memo import cached_property
 from catenula.protocol.blocks import Block, Timeout
 from catenula.protocol.committee import Committee
 from catenula.protocol.rounds import Round

@@ -1,7 +1,6 @@
 """Chain info: the signed answer of a validator about a chain (spec 01 §6.7, 06 §4.9)."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, ClassVar
 
 from catenula.base.codec import MemoRecord, Record
@@ -10,6 +9,7 @@ from catenula.base.errors import ProtocolError
 from catenula.base.hashing import typed_hash
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import U64, Amount, BlockHeight, Epoch, Timestamp
+from catenula.base.memo import cached_property
 from catenula.protocol.blocks import Block
 from catenula.protocol.certificates import TimeoutCertificate
 from catenula.protocol.chains import ChainDescription

@@ -1,10 +1,9 @@
 """Chain and application descriptions (spec 01 §4.2)."""
 
-from functools import cached_property
-
 from catenula.base.codec import MemoRecord, Record, declare_enum, newtype
 from catenula.base.identifiers import ApplicationId, ChainId
 from catenula.base.integers import U32, Amount, BlockHeight, Epoch, Timestamp
+from catenula.base.memo import cached_property
 from catenula.protocol.blobs import BlobContent
 from catenula.protocol.identifiers import BlobType, ModuleId
 from catenula.protocol.ownership import ApplicationPermissions, ChainOwnership

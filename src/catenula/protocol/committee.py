@@ -1,7 +1,6 @@
 """Committees: the validators of an epoch with their votes, and the policy (spec 01 §6.5, §9)."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Self
 
 from catenula.base.codec import MemoRecord, Record
@@ -9,6 +8,7 @@ from catenula.base.codec.schema import RecordNode, collect_fields, json_mismatch
 from catenula.base.crypto import AccountPublicKey, Secp256k1PublicKey
 from catenula.base.errors import DecodeError
 from catenula.base.integers import U64, U64_MAX
+from catenula.base.memo import cached_property
 from catenula.protocol.policy import ResourceControlPolicy
 
 _THRESHOLDS = ("total_votes", "quorum_threshold", "validity_threshold")

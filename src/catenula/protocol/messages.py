@@ -1,7 +1,5 @@
 """Messages between chains and the bundles that carry them (spec 02 §4-§5, 05 §4)."""
 
-from functools import cached_property
-
 from catenula.base.codec import (
     MemoRecord,
     Record,
@@ -12,6 +10,7 @@ from catenula.base.codec import (
 )
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import U32, Amount, BlockHeight, Timestamp
+from catenula.base.memo import cached_property
 from catenula.protocol.identifiers import Account
 
 BUNDLE_BASE_SIZE = 60

@@ -1,6 +1,5 @@
 """Genesis configuration, network description, version information (spec 01 §9, 06 §8)."""
 
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from catenula.base.codec import MemoRecord, Record
@@ -9,6 +8,7 @@ from catenula.base.errors import DecodeError
 from catenula.base.hashing import typed_hash
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import U32, U32_MAX, Timestamp, parse_unsigned
+from catenula.base.memo import cached_property
 from catenula.protocol.blobs import BlobContent
 from catenula.protocol.chains import ChainDescription
 from catenula.protocol.committee import Committee

@@ -1,12 +1,11 @@
 """Block proposals and their signatures (spec 01 §6.6)."""
 
-from functools import cached_property
-
 from catenula.base.codec import MemoRecord, Record, declare_enum, newtype
 from catenula.base.crypto import AccountSecretKey, AccountSignature
 from catenula.base.errors import ProtocolError
 from catenula.base.hashing import typed_hash
 from catenula.base.identifiers import AccountOwner, CryptoHash
+from catenula.base.memo import cached_property
 from catenula.protocol.blocks import Block, BlockExecutionOutcome, ProposedBlock
 from catenula.protocol.certificates import LiteCertificate, ValidatedBlockCertificate
 from catenula.protocol.identifiers import BlobId

@@ -38,7 +38,7 @@ KEYS_PER_QUERY = 200
 ROWS_PER_STATEMENT = 128
 CACHED_STATEMENTS = 600
 """Prepared statements kept: one for every number of rows, and the few others."""
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 1000
 
 _SCHEMA = """
 CREATE TABLE format (marker BLOB NOT NULL);

@@ -5,6 +5,7 @@ Only for networks without fees and grants.
 
 from collections.abc import Iterable
 
+from catenula.base.errors import invariant
 from catenula.base.identifiers import ChainId
 from catenula.protocol import (
     Block,
@@ -31,7 +32,6 @@ class CreditsUnderWay:
 
     def __init__(self) -> None:
         self._sent: dict[Place, int] = {}
-        self.consumed: set[Place] = set()
 
     @property
     def total(self) -> int:
@@ -39,7 +39,7 @@ class CreditsUnderWay:
         return sum(self._sent.values())
 
     def include(self, block: Block) -> None:
-        """Count an executed block; each bundle may be taken in once only (M2)."""
+        """Count an executed block; `InvariantViolation` if it takes a bundle in again (M2)."""
         for transaction in block.body.transactions:
             if isinstance(transaction, ReceiveMessages):
                 bundle = transaction.bundle
@@ -49,8 +49,8 @@ class CreditsUnderWay:
                     block.chain_id,
                     bundle.bundle.transaction_index,
                 )
-                self._sent.pop(place)
-                self.consumed.add(place)
+                invariant(place in self._sent, "M2", place=place)
+                del self._sent[place]
         for index, messages in enumerate(block.body.messages):
             for message in messages:
                 if isinstance(message.message, Credit):

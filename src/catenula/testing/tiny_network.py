@@ -196,7 +196,7 @@ class TinyNetwork:
         return ConfirmedBlockCertificate(block, round_, self.signatures(value, round_))
 
     def timed_out(
-        self, chain_id: ChainId, height: int, round_: Round, epoch: int = 0
+        self, chain_id: ChainId, height: int, round_: Round, *, epoch: int = 0
     ) -> TimeoutCertificate:
         """A certificate that a round has timed out."""
         timeout = Timeout(chain_id, BlockHeight(height), Epoch(epoch))
@@ -224,10 +224,10 @@ class TinyNetwork:
         block = self.stage(draft, round_)
         proposal = self.sign(draft, round_)
         answers = [node.propose(proposal) for node in self.nodes]
-        signatures = self.collect(block, round_, CertificateKind.VALIDATED, answers)
+        signatures = self.collect(block, round_, kind=CertificateKind.VALIDATED, answers=answers)
         validated = ValidatedBlockCertificate(block, round_, signatures)
         answers = [node.lock(validated) for node in self.nodes]
-        signatures = self.collect(block, round_, CertificateKind.CONFIRMED, answers)
+        signatures = self.collect(block, round_, kind=CertificateKind.CONFIRMED, answers=answers)
         certificate = ConfirmedBlockCertificate(block, round_, signatures)
         for node in (self.client, *self.nodes):
             node.confirm(certificate)
@@ -237,6 +237,7 @@ class TinyNetwork:
         self,
         block: Block,
         round_: Round,
+        *,
         kind: CertificateKind,
         answers: Sequence[ChainInfo],
     ) -> Signatures:

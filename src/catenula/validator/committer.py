@@ -6,12 +6,20 @@ it fails, every waiter gets the error and reloads its chain.
 """
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import NamedTuple, Protocol
 
 from catenula.base.errors import LocalError
 from catenula.storage.engine import Group, Store
+
+OnDone = Callable[[BaseException | None], None]
+"""Called on the event loop once writes are durable (None) or have failed."""
+
+
+COMPANY_WAIT_SECONDS = 0.002
+"""How long writes that are not urgent wait for others to share a batch with."""
 
 
 class Committer(Protocol):
@@ -26,8 +34,23 @@ class Committer(Protocol):
         """Commit at once on the calling thread; raises `LocalError`."""
         ...
 
+    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+        """Make the groups durable, then call ``on_done``; raises `LocalError` when closed.
+
+        Writes that are not urgent may wait a moment for others to share a batch with.
+        """
+        ...
+
+    def hurry(self) -> None:
+        """Somebody waits for writes that were not urgent: do not wait for others any longer."""
+        ...
+
     async def commit(self, groups: Sequence[Group]) -> None:
         """Return once the groups are durable; raises `LocalError`."""
+        ...
+
+    async def settled(self) -> None:
+        """Return when nothing accepted is waiting any more."""
         ...
 
     async def close(self) -> None:
@@ -47,71 +70,162 @@ class InlineCommitter:
         """Commit at once."""
         self._store.commit(groups)
 
+    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+        """Commit at once."""
+        try:
+            self._store.commit(groups)
+        except LocalError as error:
+            on_done(error)
+        else:
+            on_done(None)
+
+    def hurry(self) -> None:
+        """Nothing waits."""
+
     async def commit(self, groups: Sequence[Group]) -> None:
         """Commit at once."""
         self._store.commit(groups)
+
+    async def settled(self) -> None:
+        """Nothing is pending."""
 
     async def close(self) -> None:
         """Nothing is pending."""
 
 
+class _Batch(NamedTuple):
+    """Writes on their way to the thread, and who waits for them."""
+
+    loop: asyncio.AbstractEventLoop
+    waiting: list[tuple[Sequence[Group], OnDone]]
+
+    def groups(self) -> list[Group]:
+        """All groups in the order they were submitted."""
+        return [group for groups, _ in self.waiting for group in groups]
+
+
 class GroupCommitter:
-    """One writer thread per store; everything that waits goes into the next batch."""
+    """One writer thread per store; everything that waits goes into the next batch.
+
+    Between the event loop and the thread there is one hand-over each way and no task, because every
+    further turn of a busy loop would add to the latency of a block.
+    """
 
     inline = False
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
-        self._waiting: list[tuple[Sequence[Group], asyncio.Future[None]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._requests: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._waiting: list[tuple[Sequence[Group], OnDone]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy = False
         self._closed = False
+        self._idle: list[asyncio.Future[None]] = []
 
     def commit_now(self, groups: Sequence[Group]) -> None:
         """Commit at once; used before the event loop serves requests."""
         self._store.commit(groups)
 
-    async def commit(self, groups: Sequence[Group]) -> None:
-        """Join the next batch and wait until it is durable."""
+    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+        """Join the next batch; ``on_done`` is called on the running event loop."""
         if self._closed:
             raise LocalError(f"the node of {self._store.name} has stopped", retryable=False)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((groups, future))
-        if self._task is None:
-            self._task = loop.create_task(self._drain())
+        self._waiting.append((groups, on_done))
+        if self._busy:
+            return
+        if is_urgent:
+            self._send()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(COMPANY_WAIT_SECONDS, self.hurry)
+
+    def hurry(self) -> None:
+        """Send what waits for company."""
+        if self._waiting and not self._busy:
+            self._send()
+
+    def _send(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._serve, name="commit", daemon=True)
+            self._thread.start()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._busy = True
+        batch, self._waiting = self._waiting, []
+        self._requests.put(_Batch(asyncio.get_running_loop(), batch))
+
+    def _serve(self) -> None:
+        """The thread: one batch after the other until None comes."""
+        while (batch := self._requests.get()) is not None:
+            error: BaseException | None = None
+            try:
+                self._store.commit(batch.groups())
+            except BaseException as caught:  # noqa: BLE001  # Belongs to those who wait for it.
+                error = caught
+            batch.loop.call_soon_threadsafe(self._done, batch, error)
+
+    def _done(self, batch: _Batch, error: BaseException | None) -> None:
+        self._busy = False
+        if self._waiting:
+            self._send()
+        try:
+            self._report(batch.waiting, error)
+        finally:
+            self._wake_idle()
+
+    def _report(
+        self, waiting: list[tuple[Sequence[Group], OnDone]], error: BaseException | None
+    ) -> None:
+        for position, (_, on_done) in enumerate(waiting, 1):
+            try:
+                on_done(error)
+            except BaseException:
+                # A bug in one chain's effects must not leave the other chains locked.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self._report, waiting[position:], error)
+                raise
+
+    def _wake_idle(self) -> None:
+        if self._busy:
+            return
+        idle, self._idle = self._idle, []
+        for future in idle:
+            if not future.done():
+                future.set_result(None)
+
+    async def commit(self, groups: Sequence[Group]) -> None:
+        """Join the next batch and wait until it is durable."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        self.submit(groups, settle)
         await future
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                groups = [group for waiting, _ in batch for group in waiting]
-                commit = loop.run_in_executor(self._thread, self._store.commit, groups)
-                # Whatever the engine raises belongs to those who wait, not to this task.
-                await asyncio.wait((commit,))
-                error = commit.exception()
-                for _, future in batch:
-                    _settle(future, error)
-        finally:
-            self._task = None
+    async def settled(self) -> None:
+        """Return when nothing accepted is waiting any more."""
+        self.hurry()
+        while self._busy:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(future)
+            await future
 
     async def close(self) -> None:
         """Wait for accepted writes, then stop the thread."""
         self._closed = True
-        if self._task is not None:
-            await self._task
-        self._thread.shutdown(wait=True)
-
-
-def _settle(future: asyncio.Future[None], error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+        await self.settled()
+        if self._thread is not None:
+            self._requests.put(None)
+            self._thread.join()
+            self._thread = None
 
 
 def committer_for(store: Store) -> Committer:

@@ -20,6 +20,7 @@ from catenula.protocol import (
     ChainInfoQuery,
     ChainInfoResponse,
     ConfirmedBlockCertificate,
+    ConfirmUpdatedRecipient,
     CrossChainRequest,
     LiteCertificate,
     NetworkDescription,
@@ -34,6 +35,7 @@ from catenula.protocol import (
 from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer
+from catenula.validator.confirmations import PutOffConfirmations
 from catenula.validator.cross_chain import CrossChainQueue
 from catenula.validator.delivery import DeliveryWaiters
 from catenula.validator.notifier import Notifier
@@ -75,8 +77,8 @@ class NodeDriver(SharedReads):
         # Where commits take no time, serving one chain after the other is cheapest.
         lanes = 1 if committer.inline else MAX_CROSS_CHAIN_LANES
         self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
+        self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
-        self._running: set[asyncio.Task[object]] = set()
 
     @property
     def address(self) -> str:
@@ -110,18 +112,19 @@ class NodeDriver(SharedReads):
             await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
 
-    async def _run_durably(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+    async def _run_durably(
+        self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool = True
+    ) -> "_Done[_T]":
         if self._stopped:
             # A late request must not act on what this node has in memory: another node may have
             # been started on the same store.
             raise LocalError(f"{self._address} has stopped", retryable=True)
         if self._committer.inline and not self._locks.is_locked(chain_id):
             return self._run_inline(chain_id, handler)
-        task = asyncio.ensure_future(self._run_locked(chain_id, handler))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        # A caller that goes away must not abort a write half-way (spec 06 §4.1).
-        return await asyncio.shield(task)
+        if self._locks.is_locked(chain_id):
+            self._committer.hurry()
+        await self._locks.acquire(chain_id)
+        return await self._run_locked(chain_id, handler, is_urgent=is_urgent)
 
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
@@ -135,38 +138,100 @@ class NodeDriver(SharedReads):
             worker.committed(outcome)
         return self._perform(worker, outcome)
 
-    async def _run_locked(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+    def _run_locked(
+        self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool
+    ) -> "asyncio.Future[_Done[_T]]":
+        """Run a handler under its chain's lock, which is given back when all is durable.
+
+        What follows the commit does not depend on the caller: one that goes away must not abort a
+        write half-way (spec 06 §4.1).
+        """
         worker = self.worker_of(chain_id)
-        async with self._locks.lock(chain_id):
+        result: asyncio.Future[_Done[_T]] = asyncio.get_running_loop().create_future()
+        try:
+            if self._stopped:
+                raise LocalError(f"{self._address} has stopped", retryable=True)
+            absorbed = self._apply_put_off(worker, chain_id)
             outcome = handler(worker, self.clock.now())
-            if outcome.writes:
-                try:
-                    await self._committer.commit(outcome.writes)
-                except BaseException:
-                    worker.forget_chain(chain_id)
-                    raise
+            writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
+            if writes:
+                finish = partial(self._finish, worker, outcome, absorbed, result)
+                self._committer.submit(writes, finish, is_urgent=is_urgent)
+                return result
+            result.set_result(self._perform(worker, outcome))
+        except BaseException:
+            worker.forget_chain(chain_id)
+            self._locks.release(chain_id)
+            raise
+        self._locks.release(chain_id)
+        return result
+
+    def _apply_put_off(self, worker: Worker, chain_id: ChainId) -> Outcome[None] | None:
+        """Apply the confirmations that waited for a request to this chain."""
+        requests = self._put_off.take(chain_id)
+        if not requests:
+            return None
+        return worker.handle_cross_chain_requests(requests, self.clock.now())
+
+    def _finish(
+        self,
+        worker: Worker,
+        outcome: Outcome[_T],
+        absorbed: Outcome[None] | None,
+        result: "asyncio.Future[_Done[_T]]",
+        error: BaseException | None,
+    ) -> None:
+        """The writes of an outcome are durable, or have failed."""
+        done: _Done[_T] | None = None
+        try:
+            if error is not None:
+                worker.forget_chain(outcome.chain_id)
+            else:
                 worker.committed(outcome)
-            return self._perform(worker, outcome)
+                if absorbed is not None:
+                    self._perform(worker, absorbed)
+                done = self._perform(worker, outcome)
+        finally:
+            self._locks.release(outcome.chain_id)
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        elif done is not None:
+            result.set_result(done)
 
     def _perform(self, worker: Worker, outcome: Outcome[_T]) -> "_Done[_T]":
         """Let out the effects of a durable outcome, before the chain's next request runs."""
         actions, chain_id = outcome.actions, outcome.chain_id
         for request in actions.cross_chain_requests:
-            self._queue.put(request)
+            self._send(request)
         if actions.notifications:
             self.notifier.notify(actions.notifications)
         delivered: asyncio.Future[None] | None = None
         height = outcome.wait_for_delivery_of
         if height is not None and not worker.is_delivered_up_to(chain_id, height):
             delivered = self._waiters.register(chain_id, height)
+            self._put_off.release_chain(chain_id)
         return _Done(outcome, delivered)
 
     # Cross-chain delivery
 
+    def _send(self, request: CrossChainRequest) -> None:
+        if (
+            isinstance(request, ConfirmUpdatedRecipient)
+            and not self._committer.inline
+            and not self._waiters.has(request.sender)
+        ):
+            self._put_off.put(request)
+        else:
+            self._queue.put(request)
+
     async def _apply_cross_chain(self, requests: Sequence[CrossChainRequest]) -> None:
         chain_id = target_chain_id(requests[0])
         done = await self._run_durably(
-            chain_id, lambda worker, now: worker.handle_cross_chain_requests(requests, now)
+            chain_id,
+            lambda worker, now: worker.handle_cross_chain_requests(requests, now),
+            is_urgent=False,
         )
         if self._waiters.has(chain_id):
             worker = self.worker_of(chain_id)
@@ -181,7 +246,11 @@ class NodeDriver(SharedReads):
 
     async def settled(self) -> None:
         """Return when no cross-chain request is waiting or being applied (tests, stopping)."""
-        await self._queue.settled()
+        while True:
+            self._put_off.release_all()
+            await self._queue.settled()
+            if self._put_off.is_empty:
+                return
 
     # ValidatorNode
 
@@ -302,9 +371,9 @@ class NodeDriver(SharedReads):
     async def stop(self) -> None:
         """Finish what runs and refuse everything afterwards; the owner closes the store."""
         self._stopped = True
+        self._put_off.release_all()
         await self._queue.stop()
-        if self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        await self._committer.settled()
         error = LocalError(f"{self._address} has stopped", retryable=True)
         self._waiters.fail_all(error)
         self.notifier.fail_all(error)
@@ -315,6 +384,11 @@ class _Done(NamedTuple, Generic[_T]):
 
     outcome: Outcome[_T]
     delivered: asyncio.Future[None] | None
+
+
+def _fail(result: "asyncio.Future[_Done[_T]]", error: BaseException) -> None:
+    if not result.done():
+        result.set_exception(error)
 
 
 def partition_of(chain_id: ChainId) -> int:

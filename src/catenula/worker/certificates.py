@@ -32,7 +32,7 @@ def handle_validated_certificate(
     committee = chain.current_committee()
     validity.check_epoch(chain.chain_id, chain.epoch, block.epoch)
     step.node.verified.check(
-        certificate.lite_value, certificate.round, certificate.signatures, committee
+        certificate.lite_value, certificate.round, certificate.signatures, committee=committee
     )
     if chain.manager.check_validated_block(certificate) is Check.SKIP:
         return step.reply()
@@ -59,7 +59,7 @@ def handle_timeout_certificate(step: Step, certificate: TimeoutCertificate) -> C
     before = chain.manager.current_round
     committee = chain.current_committee()
     step.node.verified.check(
-        certificate.lite_value, certificate.round, certificate.signatures, committee
+        certificate.lite_value, certificate.round, certificate.signatures, committee=committee
     )
     if timeout.height < chain.next_block_height:
         return step.reply()

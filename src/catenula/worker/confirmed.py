@@ -35,7 +35,7 @@ def handle_confirmed_certificate(
         return step.reply()
     committee = committee_of_epoch(step, block.epoch)
     step.node.verified.check(
-        certificate.lite_value, certificate.round, certificate.signatures, committee
+        certificate.lite_value, certificate.round, certificate.signatures, committee=committee
     )
     blobs = _store(step, certificate)
     validity.check_blobs_found(blobs)

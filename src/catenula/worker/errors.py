@@ -45,7 +45,6 @@ class BlobNotRequired(ProtocolError):
 
 
 _STRUCTURED_CHAIN_ERRORS = (
-    chain_errors.InactiveChain,
     chain_errors.UnexpectedBlockHeight,
     chain_errors.WrongRound,
     chain_errors.MissingCrossChainUpdates,
@@ -62,6 +61,8 @@ def to_node_error(error: ProtocolError) -> NodeError:
         return node_error.BlobsNotFound((error.fields["blob_id"],))
     if isinstance(error, MissingCertificateValue):
         return node_error.MissingCertificateValue()
+    if error.code == "InactiveChain":
+        return node_error.InactiveChain(error.fields["chain_id"])
     if isinstance(error, _STRUCTURED_CHAIN_ERRORS):
         return _structured(error)
     if isinstance(error, chain_errors.InvalidTimestamp):
@@ -83,8 +84,6 @@ _CHAIN_ERRORS = (
 
 def _structured(error: ProtocolError) -> NodeError:
     fields = error.fields
-    if isinstance(error, chain_errors.InactiveChain):
-        return node_error.InactiveChain(fields["chain_id"])
     if isinstance(error, chain_errors.WrongRound):
         return node_error.WrongRound(fields["round"])
     if isinstance(error, chain_errors.UnexpectedBlockHeight):

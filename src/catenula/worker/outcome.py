@@ -1,7 +1,7 @@
 """What a handler returns: writes first, then a reply or an error, then effects.
 
 The driver makes the writes durable before anything else of an outcome leaves the node
-(invariant W1, spec 05 §7.8).
+(invariant S2, spec 05 §7.8).
 """
 
 from dataclasses import dataclass, field

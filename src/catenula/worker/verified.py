@@ -43,7 +43,7 @@ class VerifiedSignatures:
         self.add(digest, validator, vote.signature)
 
     def check(
-        self, value: LiteValue, round_: Round, signatures: Signatures, committee: Committee
+        self, value: LiteValue, round_: Round, signatures: Signatures, *, committee: Committee
     ) -> None:
         """As `check_signatures`, without repeating what is known.
 

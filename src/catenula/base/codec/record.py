@@ -4,11 +4,12 @@ Records are immutable `msgspec.Struct` classes; see docs/decisions for why.
 """
 
 import enum
-from functools import cached_property
 from types import UnionType
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
+
+from catenula.base.memo import cached_property
 
 _T = TypeVar("_T")
 

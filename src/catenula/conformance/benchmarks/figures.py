@@ -57,17 +57,22 @@ class Figure:
     bar: Bar | None = None
 
 
+def _nothing() -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A set-up that measures figures together.
 
     ``measure(folder, runs)`` yields one sample per run; ``folder`` is an empty folder on the disk
-    to be measured.
+    to be measured. ``missing`` says what it needs and cannot find here, None if it can run.
     """
 
     figures: tuple[Figure, ...]
     measure: Callable[[Path, int], Iterator[Sample]]
     runs: int = MINIMUM_RUNS
+    missing: Callable[[], str | None] = _nothing
 
 
 class Summary(NamedTuple):

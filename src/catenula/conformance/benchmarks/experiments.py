@@ -1,0 +1,35 @@
+"""All experiments, in the order in which they run."""
+
+from catenula.conformance.benchmarks import (
+    blocks,
+    chains,
+    conformance,
+    faults,
+    growth,
+    local,
+    processes,
+)
+from catenula.conformance.benchmarks.figures import Experiment
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    conformance.COUNTS,
+    local.HELP,
+    processes.START,
+    processes.IDLE_MEMORY,
+    blocks.SINGLE_CHAIN,
+    blocks.FAST_ROUND,
+    blocks.MANY_CHAINS,
+    local.DURABLE_BATCH,
+    blocks.ON_DISK,
+    blocks.MANY_CHAINS_ON_DISK,
+    blocks.BATCHES,
+    blocks.MESSAGES,
+    faults.ONE_DEAD,
+    faults.ONE_SLOW,
+    chains.CREATION,
+    chains.LIVE_CHAINS,
+    growth.STATE,
+    growth.STATE_LEGACY,
+    growth.HISTORY,
+    growth.WALLET,
+)

@@ -1,0 +1,86 @@
+"""An event loop in a thread of its own, for programs without ``async``.
+
+Everything that belongs to the loop is touched in its thread only. A call that is interrupted
+(Ctrl-C) cancels what it started, waits until that has ended, and then raises.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+from catenula.base.errors import LocalError
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """The thread; `close` ends it."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._loop.is_closed()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the thread and return its result, or raise what it raises."""
+        if self.is_closed or threading.current_thread() is self._thread:
+            work.close()
+            raise LocalError(
+                "the network is closed, or this was called from its own thread", retryable=False
+            )
+        ended = threading.Event()
+        future = asyncio.run_coroutine_threadsafe(_then(work, ended), self._loop)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise LocalError("the network was closed meanwhile", retryable=False) from error
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                ended.wait()
+            raise
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a plain function in the thread."""
+
+        async def work() -> T:
+            return function()
+
+        return self.run(work())
+
+    def close(self) -> None:
+        """Cancel what still runs in the thread and end it."""
+        if self.is_closed:
+            return
+        self.run(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+async def _then(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await work
+    finally:
+        ended.set()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

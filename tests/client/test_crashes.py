@@ -1,0 +1,120 @@
+"""A failing disk or a crash of the client never executes a request twice (K3, K4)."""
+
+import pytest
+
+from catenula.base.errors import LocalError
+from catenula.base.integers import tokens
+from catenula.client import ChainClient, Client, Committed, Conflict, NoQuorum
+from catenula.protocol import Account, ChainOwnership
+from catenula.storage.memory import MemoryStore
+from catenula.testing.faulty_store import Fault, FaultyStore
+from tests.client.world import World, asynchronous, committed, owner
+
+COMMITS_PER_TRANSFER = 2
+"""The pending proposal, then the confirmed block."""
+
+
+async def start(world: World, store: FaultyStore) -> tuple[Client, ChainClient]:
+    chain_id = await world.open(ChainOwnership.single(owner(1)))
+    client = world.client(1, store=store)
+    return client, await client.assign(owner(1), chain_id)
+
+
+async def finish(world: World, chain: ChainClient) -> None:
+    """Send one more token; whatever was begun before counts once at most."""
+    world.clock.advance(1)
+    outcome = await chain.transfer(Account.chain(world.root), "1")
+    begun = isinstance(outcome, Conflict)
+    if begun:
+        assert await chain.local_balance() == tokens(9)
+        committed(await chain.transfer(Account.chain(world.root), "1"))
+    executed = chain.state().next_block_height
+    assert executed in (1, 2)
+    assert await chain.local_balance() == tokens(10 - executed)
+
+
+@pytest.mark.parametrize("fault", [Fault.BEFORE, Fault.AFTER])
+@pytest.mark.parametrize("number", range(1, COMMITS_PER_TRANSFER + 2))
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_write_that_fails_loses_and_doubles_nothing(
+    fault: Fault, number: int, restarts: bool
+) -> None:
+    @asynchronous
+    async def run() -> None:
+        world = World()
+        store = FaultyStore(MemoryStore("memory:"))
+        _, chain = await start(world, store)
+        store.fail_at(store.commits + number, fault)
+        try:
+            first = await chain.transfer(Account.chain(world.root), "1")
+        except LocalError:
+            first = None
+        store.heal()
+        await chain.context.updates.settled()
+        if restarts:
+            chain = world.client(1, store=store.inner).chain(chain.chain_id)
+        if first is not None:
+            assert number > COMMITS_PER_TRANSFER
+            assert isinstance(first, Committed)
+        await finish(world, chain)
+        if first is not None:
+            assert chain.state().next_block_height == 2
+
+    run()
+
+
+@asynchronous
+async def test_a_proposal_is_stored_before_a_validator_sees_it() -> None:
+    world = World()
+    store = FaultyStore(MemoryStore("memory:"))
+    _, chain = await start(world, store)
+    store.fail_next()
+    with pytest.raises(LocalError):
+        await chain.transfer(Account.chain(world.root), "1")
+    for validator in world.network.validators:
+        assert validator.driver is not None
+        manager = validator.driver.worker.chain(chain.chain_id).manager
+        assert manager.proposed is None
+
+
+@asynchronous
+async def test_a_block_whose_answers_got_lost_is_recognised() -> None:
+    world = World()
+    chain_id = await world.open(ChainOwnership.multiple((owner(1), owner(2))))
+    alice = await world.client(1).assign(owner(1), chain_id)
+    bob = await world.client(2).assign(owner(2), chain_id)
+    # The validators lock Alice's block, but she hears of two only.
+    nodes = alice.context.nodes()
+    originals = [node.node for node in nodes]
+    for node in nodes[:2]:
+        node.node = DeafNode(node.node)  # type: ignore[assignment]  # Forwards every method.
+    with pytest.raises(NoQuorum):
+        await alice.transfer(Account.chain(world.root), "1")
+    for node, original in zip(nodes, originals, strict=True):
+        node.node = original
+    # Bob finds the lock and finishes her block before his own.
+    assert isinstance(await bob.transfer(Account.chain(world.root), "2"), Conflict)
+    # What Alice had begun is done; it is not done again.
+    outcome = await alice.process_pending_block()
+    assert isinstance(outcome, Committed)
+    assert outcome.value is not None
+    assert await alice.local_balance() == tokens(9)
+    assert alice.pending_proposal() is None
+
+
+class DeafNode:
+    """Hands requests on and loses the answers to certificates."""
+
+    def __init__(self, node: object) -> None:
+        self._node = node
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self._node, name)
+        if name not in ("handle_lite_certificate", "handle_validated_certificate"):
+            return method
+
+        async def lose(*arguments: object, **options: object) -> object:
+            await method(*arguments, **options)
+            raise LocalError("the answer got lost", retryable=True)
+
+        return lose
