@@ -107,7 +107,7 @@ async def test_an_overdraft_says_what_where_why_who_and_what_next() -> None:
     with pytest.raises(Overdraft) as caught:
         await alice.transfer(Account.chain(world.root), "11")
     lines = caught.value.message().splitlines()
-    assert lines[0] == "The chain holds 10. tokens, less than is to be taken from it"
+    assert lines[0] == "The chain holds 10 tokens, less than is to be taken from it"
     assert lines[1] == f"  where: chain {alice.chain_id}, height 0"
     assert lines[2].startswith("  why:   InsufficientBalance")
     assert lines[3] == f"  who:   owner {owner(1)}"

@@ -65,7 +65,7 @@ def file_length(source: Source) -> Iterator[Complaint]:
 
 
 def parameters(source: Source) -> Iterator[Complaint]:
-    """At most five parameters, keyword-only after the second; commands have one per option."""
+    """At most five parameters, keyword-only after the third; commands have one per option."""
     for function, is_method in source.functions():
         if _is_command(function) or _is_dunder(function) or not source.in_package:
             continue

@@ -48,9 +48,6 @@ class GatedCommitter:
         self.gates.append((groups, on_done))
 
     def hurry(self) -> None:
-        return
-
-    def hurry(self) -> None:
         """Only the test opens gates."""
 
     async def commit(self, groups: Sequence[Group]) -> None:
@@ -134,6 +131,15 @@ class Scene:
         task = start(collect())
         await turns()
         return task
+
+    async def settle(self) -> None:
+        """Let all commits through until no message is under way."""
+        settled = start(self.driver.settled())
+        for _ in range(LOOP_TURNS):
+            await self.gated.open_all()
+            if settled.done():
+                return await settled
+        raise LocalError("messages never come to rest", retryable=False)
 
     def block(
         self, sender: int = 0, recipient: int = 1, amount: int = 1

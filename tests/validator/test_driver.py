@@ -27,6 +27,9 @@ from catenula.validator.committer import GroupCommitter
 from catenula.validator.driver import partition_of
 from tests.validator.scene import Scene, start, turns
 
+HANGING_SECONDS = 30
+"""A test that is not done by then waits for something that never comes."""
+
 AsyncTest = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -34,7 +37,7 @@ def run(test: AsyncTest) -> Callable[[], None]:
     """An asynchronous test as a plain one."""
 
     def plain() -> None:
-        asyncio.run(test())
+        asyncio.run(asyncio.wait_for(test(), HANGING_SECONDS))
 
     plain.__name__, plain.__doc__ = test.__name__, test.__doc__
     return plain
@@ -80,9 +83,7 @@ async def test_nothing_leaves_before_it_is_durable() -> None:
     assert reply.done()
     assert [type(item.reason) for item in scene.heard] == [NewBlock]
     assert len(scene.gated.gates) == 1  # Now it waits for its own commit.
-    await scene.gated.open()
-    await scene.gated.open()
-    await scene.driver.settled()
+    await scene.settle()
     assert len(scene.heard) == 2
 
 
@@ -245,8 +246,7 @@ async def test_a_caller_that_goes_away_stops_neither_the_write_nor_its_effects()
     request.cancel()
     await turns()
     assert request.cancelled()
-    await scene.gated.open_all()
-    await scene.driver.settled()
+    await scene.settle()
     assert scene.workers[0].shared.has_certificate(certificate.hash)
     assert len(scene.heard) == 2  # The block, and its message at the other chain.
 
@@ -325,9 +325,78 @@ async def test_a_caller_may_give_up_waiting() -> None:
     await scene.gated.open()
     request.cancel()
     await turns()
-    await scene.gated.open_all()
-    await scene.driver.settled()
+    await scene.settle()
     assert not scene.driver._waiters.has(scene.chain_ids[0])
+
+
+# Confirmations that wait for company
+
+
+@run
+async def test_a_confirmation_shares_the_commit_of_its_chains_next_request() -> None:
+    scene = Scene(gated=True)
+    sender = scene.workers[0].chain(scene.chain_ids[0])
+    block = start(scene.driver.handle_confirmed_certificate(scene.block()))
+    await turns()
+    await scene.gated.open()  # The block.
+    await block
+    await scene.gated.open()  # Its delivery.
+    assert sender.outboxes.counters() == {0: 1}
+    vote = start(scene.driver.handle_block_proposal(proposal(scene)))
+    await turns()
+    assert len(scene.gated.gates) == 1
+    await scene.gated.open()
+    assert (await vote).info.manager.pending is not None
+    assert sender.outboxes.counters() == {}
+    assert scene.gated.gates == []
+
+
+@run
+async def test_a_confirmation_nobody_takes_along_is_applied_by_itself() -> None:
+    scene = Scene(gated=True)
+    block = start(scene.driver.handle_confirmed_certificate(scene.block()))
+    await turns()
+    await scene.gated.open()
+    await block
+    await scene.settle()
+    assert scene.workers[0].chain(scene.chain_ids[0]).outboxes.counters() == {}
+
+
+@run
+async def test_a_confirmation_that_was_taken_along_by_a_failed_commit_comes_again() -> None:
+    scene = Scene(gated=True)
+    block = start(scene.driver.handle_confirmed_certificate(scene.block()))
+    await turns()
+    await scene.gated.open()
+    await scene.gated.open()
+    await block
+    lost = start(scene.driver.handle_block_proposal(proposal(scene)))
+    await turns()
+    scene.store.fail_next()
+    await scene.gated.open()
+    with pytest.raises(InjectedFault):
+        await lost
+    again = start(scene.driver.handle_chain_info_query(query(scene)))
+    await scene.settle()
+    await again
+    chains = [scene.workers[0].chain(chain_id) for chain_id in scene.chain_ids]
+    assert chains[0].outboxes.counters() == {}
+    assert len(chains[1].inboxes.queued(scene.chain_ids[0])) == 1  # M2
+
+
+@run
+async def test_a_bug_in_the_effects_reaches_the_caller_and_frees_the_chain() -> None:
+    scene = Scene(gated=True)
+    scene.driver.notifier.watchers.append(lambda _: 1 // 0)  # type: ignore[arg-type]  # A bug.
+    request = start(scene.driver.handle_confirmed_certificate(scene.block()))
+    await turns()
+    with pytest.raises(ZeroDivisionError):
+        await scene.gated.open()
+    with pytest.raises(ZeroDivisionError):
+        await request
+    scene.driver.notifier.watchers.clear()
+    assert not scene.driver._locks.is_locked(scene.chain_ids[0])
+    await scene.settle()
 
 
 # Time

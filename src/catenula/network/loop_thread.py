@@ -7,8 +7,8 @@ Everything that belongs to the loop is touched in its thread only. A call that i
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError, Future, wait
+from typing import Any, Generic, TypeVar
 
 from catenula.base.errors import LocalError
 
@@ -43,16 +43,15 @@ class LoopThread:
             raise LocalError(
                 "the network is closed, or this was called from its own thread", retryable=False
             )
-        ended = threading.Event()
-        future = asyncio.run_coroutine_threadsafe(_then(work, ended), self._loop)
+        task = _Task(work)
         try:
-            return future.result()
+            self._loop.call_soon_threadsafe(task.start)
+            return task.outcome.result()
         except CancelledError as error:
             raise LocalError("the network was closed meanwhile", retryable=False) from error
         except BaseException:
-            if not future.done():
-                future.cancel()
-                ended.wait()
+            self._loop.call_soon_threadsafe(task.cancel)
+            wait((task.outcome,))
             raise
 
     def call(self, function: Callable[[], T]) -> T:
@@ -72,11 +71,35 @@ class LoopThread:
         self._thread.join()
 
 
-async def _then(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
-    try:
-        return await work
-    finally:
-        ended.set()
+class _Task(Generic[T]):
+    """A coroutine on its way through the thread; all methods are called there.
+
+    Made before anything is scheduled, so that an interrupt at any moment finds what to cancel.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self.outcome: Future[T] = Future()
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work)
+        self._task.add_done_callback(self._finish)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._work.close()
+            self.outcome.cancel()
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.outcome.cancel()
+        elif (error := task.exception()) is not None:
+            self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(task.result())
 
 
 async def _cancel_others() -> None:

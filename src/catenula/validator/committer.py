@@ -159,10 +159,10 @@ class GroupCommitter:
     def _serve(self) -> None:
         """The thread: one batch after the other until None comes."""
         while (batch := self._requests.get()) is not None:
-            error: BaseException | None = None
+            error: Exception | None = None
             try:
                 self._store.commit(batch.groups())
-            except BaseException as caught:  # noqa: BLE001  # Belongs to those who wait for it.
+            except Exception as caught:  # noqa: BLE001  # Belongs to those who wait for it.
                 error = caught
             batch.loop.call_soon_threadsafe(self._done, batch, error)
 

@@ -35,6 +35,9 @@ class PutOffConfirmations:
         """Whether nothing is put off."""
         return not self._by_chain
 
+    def __bool__(self) -> bool:
+        return bool(self._by_chain)
+
     def take(self, chain_id: ChainId) -> tuple[ConfirmUpdatedRecipient, ...]:
         """The chain's confirmations, to be applied now."""
         return tuple(self._by_chain.pop(chain_id, {}).values())

@@ -94,6 +94,11 @@ class CrossChainQueue:
             else:
                 return
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is waiting or being applied."""
+        return not self._lanes
+
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
         while self._lanes:

@@ -191,6 +191,10 @@ class NodeDriver(SharedReads):
                 if absorbed is not None:
                     self._perform(worker, absorbed)
                 done = self._perform(worker, outcome)
+        except BaseException as bug:
+            if not result.done():
+                result.set_exception(bug)
+            raise
         finally:
             self._locks.release(outcome.chain_id)
         if result.done():

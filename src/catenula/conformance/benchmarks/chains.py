@@ -62,6 +62,9 @@ _HELD = Amount(1)
 _END_TIMEOUT_S = 30
 _SEED = 1
 
+Measure = Callable[[], list[float]]
+"""Milliseconds of the blocks of one turn."""
+
 
 # Making chains
 
@@ -95,21 +98,25 @@ async def _open_chains(parent: NetworkChain, count: int) -> list[ChainId]:
 
 async def _live_chains(_: Path, runs: int) -> AsyncIterator[Sample]:
     async with running_network() as network:
-        pay = await _hot_payments(network)
-        pay_cold = await _cold_payments(network, await _populate(network))
+        hot = await _hot_payments(network)
+        cold = await _cold_payments(network, await _populate(network))
         with _few_chains() as few:
             for _run in range(runs):
-                hot, cold, base = [], [], []
-                for _turn in range(_TURNS):
-                    hot += await milliseconds(pay, BLOCKS_PER_TURN)
-                    cold += await milliseconds(pay_cold, BLOCKS_PER_TURN)
-                    await network.settled()
-                    base += few()
-                yield {
-                    "live_chains_ratio": statistics.median(hot) / statistics.median(base),
-                    "cold_recipient_ratio": statistics.median(cold) / statistics.median(base),
-                    "live_chains_memory_mb": resident_megabytes(),
-                }
+                yield await _compare(hot, cold, few)
+
+
+async def _compare(hot: Action, cold: Action, few: Measure) -> Sample:
+    hot_times, cold_times, few_times = [], [], []
+    for _ in range(_TURNS):
+        hot_times += await milliseconds(hot, BLOCKS_PER_TURN)
+        cold_times += await milliseconds(cold, BLOCKS_PER_TURN)
+        few_times += few()
+    base = statistics.median(few_times)
+    return {
+        "live_chains_ratio": statistics.median(hot_times) / base,
+        "cold_recipient_ratio": statistics.median(cold_times) / base,
+        "live_chains_memory_mb": resident_megabytes(),
+    }
 
 
 async def _hot_payments(network: Network) -> Action:
@@ -160,8 +167,8 @@ def _make_live(drivers: Sequence[NodeDriver], chain_id: ChainId) -> None:
 
 
 @contextmanager
-def _few_chains() -> Iterator[Callable[[], list[float]]]:
-    """Another process with a network of ten chains; a call makes it measure one turn."""
+def _few_chains() -> Iterator[Measure]:
+    """Another process with a network of ten chains, which stands still between its turns."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve_few_chains, args=(theirs,))
