@@ -1,9 +1,11 @@
 """Chain info: the signed answer of a validator about a chain (spec 01 §6.7, 06 §4.9)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from catenula.base.codec import MemoRecord, Record
+from catenula.base.codec.codec import node_of, register_scalar
+from catenula.base.codec.schema import RecordNode
 from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
 from catenula.base.hashing import typed_hash
@@ -98,11 +100,54 @@ class InvalidChainInfoResponse(ProtocolError):
         super().__init__("InvalidChainInfoResponse", reason=reason, **fields)
 
 
-class ChainInfoResponse(Record, frozen=True):
-    """Chain info, signed by a validator; unsigned from a node without a key."""
+class ChainInfoResponse:
+    """Chain info, signed by a validator; unsigned from a node without a key.
 
-    info: ChainInfo
-    signature: Secp256k1Signature | None
+    A validator's own responses are signed when the signature is first looked at: always before one
+    leaves the process, and never for a reader in the same process that takes nothing from it that
+    needs vouching for. The info is an immutable picture, so it does not matter when that happens.
+    """
+
+    __slots__ = ("_make_signature", "_signature", "info")
+
+    TEXT_JSON: ClassVar[bool] = False
+    JSON_DEFAULTS: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        info: ChainInfo,
+        signature: Secp256k1Signature | None = None,
+        make_signature: Callable[[], Secp256k1Signature | None] | None = None,
+    ) -> None:
+        self.info = info
+        self._signature, self._make_signature = signature, make_signature
+
+    @property
+    def signature(self) -> Secp256k1Signature | None:
+        """The signature over the info's hash, if there is one."""
+        if self._make_signature is not None:
+            self._signature, self._make_signature = self._make_signature(), None
+        return self._signature
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChainInfoResponse):
+            return NotImplemented
+        return self.info == other.info and self.signature == other.signature
+
+    def __hash__(self) -> int:
+        return hash((ChainInfoResponse, self.info.hash))
+
+    def __repr__(self) -> str:
+        return f"ChainInfoResponse({self.info!r}, {self.signature!r})"
+
+    def as_received(self) -> "ChainInfoResponse":
+        """The same response as a receiver has it: without what the sender derived from the info."""
+        info = self.info
+        fields = (getattr(info, name) for name in info.__struct_fields__)
+        return ChainInfoResponse(ChainInfo(*fields), make_signature=self._signature_now)
+
+    def _signature_now(self) -> Secp256k1Signature | None:
+        return self.signature
 
     def check(self, validator: Secp256k1PublicKey) -> None:
         """Raise unless ``validator`` signed the info."""
@@ -114,7 +159,18 @@ class ChainInfoResponse(Record, frozen=True):
             raise InvalidChainInfoResponse("wrong signature", validator=validator) from error
 
 
+def _register_response() -> None:
+    node = RecordNode(ChainInfoResponse, "ChainInfoResponse")
+    signature = node_of(Secp256k1Signature | None)
+    node.fields = (("info", node_of(ChainInfo)), ("signature", signature))
+    register_scalar(ChainInfoResponse, node)
+
+
+_register_response()
+
+
 def sign_chain_info(info: ChainInfo, secret: ValidatorSecretKey | None) -> ChainInfoResponse:
-    """The response of a node: signed when it has a key."""
-    signature = secret.sign(info.hash) if secret is not None else None
-    return ChainInfoResponse(info, signature)
+    """The response of a node: signed, when somebody looks, if it has a key."""
+    if secret is None:
+        return ChainInfoResponse(info)
+    return ChainInfoResponse(info, make_signature=lambda: secret.sign(info.hash))

@@ -27,7 +27,7 @@ def as_received(value: Any) -> Any:
     if isinstance(value, ValidatedBlockCertificate | ConfirmedBlockCertificate):
         return type(value)(value.value.as_received(), value.round, value.signatures)
     if isinstance(value, ChainInfoResponse):
-        return ChainInfoResponse(value.info.as_received(), value.signature)
+        return value.as_received()
     if isinstance(value, BlockProposal):
         content = value.content
         block = content.block.as_received()
