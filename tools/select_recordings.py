@@ -52,9 +52,16 @@ def without_texts(value: Any) -> Any:
 
 
 def _member(name: str, value: Any) -> Any:
-    if name != "error" or not isinstance(value, str) or _ERROR_NAME.fullmatch(value):
+    if not isinstance(value, str) or not _is_reason(name, value):
         return without_texts(value)
     return REFUSED_CERTIFICATE if "certificate type" in value else REFUSED
+
+
+def _is_reason(name: str, value: str) -> bool:
+    """Whether a member is prose about a refusal; a ``message`` of one word names a wire message."""
+    if name == "message":
+        return " " in value
+    return name.split("_")[-1] == "error" and not _ERROR_NAME.fullmatch(value)
 
 
 def _without_prose(entry: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from catenula.execution.applications import NativeApplications
 from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Store
 from catenula.validator.clock import Clock, SystemClock
-from catenula.validator.committer import Committer, committer_for
+from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.driver import NodeDriver
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
@@ -45,8 +45,8 @@ class ClientSetup:
     """What a client is made of.
 
     ``signer`` is by default the wallet's own keys. ``random`` orders downloads; give a seeded one
-    to repeat a run. ``tracks_wallet_chains``: messages to every chain of the wallet are delivered
-    on this client's node.
+    to repeat a run. Several clients of a process may share ``commit_threads``. Messages to every
+    chain of the wallet are delivered on this client's node.
     """
 
     store: Store
@@ -56,6 +56,7 @@ class ClientSetup:
     options: ClientOptions = DEFAULT_OPTIONS
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=Random)
+    commit_threads: CommitThreads | None = None
     applications: "ApplicationLoader" = field(default_factory=NativeApplications)
 
 
@@ -65,7 +66,7 @@ class Client:
     def __init__(self, setup: ClientSetup) -> None:
         """Initialises an empty store; `LocalError` when it belongs to another network."""
         self._store = setup.store
-        self._committer: Committer = committer_for(setup.store)
+        self._committer: Committer = committer_for(setup.store, setup.commit_threads)
         self.wallet = Wallet(setup.store, self._committer)
         self.signer: Signer = setup.signer or WalletSigner(self.wallet)
         local = self._local_node(setup)

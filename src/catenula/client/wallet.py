@@ -8,15 +8,16 @@ wallet of many chains costs nothing per block and no command rewrites it. Invari
 import json
 from typing import TypeVar
 
-from catenula.base.codec import Codec, Record, codec_of
+from catenula.base.codec import Codec, Record, codec_of, parse_json
 from catenula.base.crypto import AccountSecretKey
-from catenula.base.errors import LocalError, invariant
+from catenula.base.errors import DecodeError, LocalError, invariant
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch, Timestamp
 from catenula.protocol import Blob, ProposedBlock, Round
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Store
 from catenula.validator.committer import Committer
+from catenula.views.base import damaged_row, decode_stored
 
 WALLET_ROOT = b"\x40wallet"
 
@@ -96,8 +97,9 @@ class Wallet:
         """The row of a chain, or None."""
         if chain_id in self._chains:
             return self._chains[chain_id]
-        raw = self._partition.get(_CHAIN + chain_id)
-        found = None if raw is None else _CHAINS.from_bcs(raw)
+        key = _CHAIN + chain_id
+        raw = self._partition.get(key)
+        found = None if raw is None else decode_stored(_CHAINS, raw, key)
         _remember(self._chains, chain_id, found)
         return found
 
@@ -158,8 +160,9 @@ class Wallet:
         """What is in flight for a chain."""
         found = self._proposals.get(chain_id)
         if found is None:
-            raw = self._partition.get(_PROPOSAL + chain_id)
-            found = _NO_PROPOSAL if raw is None else _PROPOSALS.from_bcs(raw)
+            key = _PROPOSAL + chain_id
+            raw = self._partition.get(key)
+            found = _NO_PROPOSAL if raw is None else decode_stored(_PROPOSALS, raw, key)
             _remember(self._proposals, chain_id, found)
         return found
 
@@ -187,7 +190,10 @@ class Wallet:
         raw = self._partition.get(_KEY + owner)
         if raw is None:
             return None
-        return AccountSecretKey.from_json(json.loads(raw))
+        try:
+            return AccountSecretKey.from_json(parse_json(raw))
+        except DecodeError as error:
+            raise damaged_row(_KEY + owner) from error
 
     def key_owners(self) -> list[AccountOwner]:
         """The owners whose keys are stored, ascending."""

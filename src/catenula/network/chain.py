@@ -11,6 +11,7 @@ from catenula.base.integers import U32, U64, BlockHeight
 from catenula.client import ChainClient, Estimate, WaitForTimeout
 from catenula.network.amounts import Tokens, amount_from, tokens_of
 from catenula.protocol import (
+    DEFAULT_OWNER_WEIGHT,
     Account,
     ChainDescription,
     ChainOwnership,
@@ -116,7 +117,17 @@ class NetworkChain:
 
         ``open_to_all`` lets anybody propose in the multi-leader rounds.
         """
-        ownership = ownership_of(owners, multi_leader_rounds, open_to_all, timeouts)
+        weights = (
+            dict(owners)
+            if isinstance(owners, Mapping)
+            else dict.fromkeys(owners, DEFAULT_OWNER_WEIGHT)
+        )
+        ownership = ChainOwnership(
+            owners={owner: U64(weights[owner]) for owner in sorted(weights)},
+            multi_leader_rounds=U32(multi_leader_rounds if weights or open_to_all else 0),
+            open_multi_leader_rounds=open_to_all,
+            timeout_config=timeouts or TimeoutConfig(),
+        )
         return await self.execute(change_ownership_to(ownership))
 
     async def close(self) -> Receipt:
@@ -175,19 +186,3 @@ def account_of(recipient: Recipient) -> Account:
     if isinstance(recipient, ChainId):
         return Account.chain(recipient)
     return Account.parse(recipient)
-
-
-def ownership_of(
-    owners: Sequence[AccountOwner] | Mapping[AccountOwner, int],
-    multi_leader_rounds: int,
-    open_to_all: bool,
-    timeouts: TimeoutConfig | None,
-) -> ChainOwnership:
-    """An ownership of regular owners, with equal weights unless they are given."""
-    weights = dict(owners) if isinstance(owners, Mapping) else dict.fromkeys(owners, 100)
-    return ChainOwnership(
-        owners={owner: U64(weights[owner]) for owner in sorted(weights)},
-        multi_leader_rounds=U32(multi_leader_rounds if weights or open_to_all else 0),
-        open_multi_leader_rounds=open_to_all,
-        timeout_config=timeouts or TimeoutConfig(),
-    )

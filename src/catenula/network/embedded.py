@@ -19,10 +19,11 @@ from catenula.network.configuration import (
     make_configuration,
     save_configuration,
 )
-from catenula.network.embedded_validator import EmbeddedValidator
+from catenula.network.embedded_validator import EmbeddedValidator, Surroundings
 from catenula.protocol import GenesisConfig
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
+from catenula.validator.committer import CommitThreads
 
 _SWITCH_INTERVAL_SECONDS = 0.0002
 """Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
@@ -44,13 +45,13 @@ class EmbeddedNetwork:
         self.clock, self.applications = clock, applications
         if folder is not None:
             sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+        self.commit_threads = CommitThreads()
         self.validators = [
             EmbeddedValidator(
                 configuration,
                 index,
                 location=self.location(f"validator-{index + 1}"),
-                clock=clock,
-                applications=applications,
+                surroundings=Surroundings(clock, applications, self.commit_threads),
             )
             for index in range(len(configuration.validators))
         ]
@@ -82,6 +83,7 @@ class EmbeddedNetwork:
         """Stop every validator; what is on disk stays."""
         for validator in self.validators:
             await validator.stop()
+        self.commit_threads.close()
 
     async def settled(self) -> None:
         """Return when no message is on its way between chains of any running validator."""

@@ -1,5 +1,7 @@
 """One validator of the embedded network: its store, its workers, and the node clients talk to."""
 
+from typing import NamedTuple
+
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import HASH_BYTES, ChainId
 from catenula.chain.chain_state import ChainState
@@ -10,11 +12,19 @@ from catenula.storage.engine import Store, open_store
 from catenula.storage.shared import chain_root
 from catenula.transport.in_process import InProcessNode
 from catenula.validator.clock import Clock
-from catenula.validator.committer import Committer, committer_for
+from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.driver import NodeDriver
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
 _CHAIN_PREFIX = chain_root(ChainId(bytes(HASH_BYTES)))[:-HASH_BYTES]
+
+
+class Surroundings(NamedTuple):
+    """What the nodes of one process share: nothing that has to do with the protocol's state."""
+
+    clock: Clock
+    applications: ApplicationLoader
+    commit_threads: CommitThreads
 
 
 class EmbeddedValidator:
@@ -26,14 +36,13 @@ class EmbeddedValidator:
         index: int,
         *,
         location: str,
-        clock: Clock,
-        applications: ApplicationLoader,
+        surroundings: Surroundings,
     ) -> None:
         self.name = f"validator {index + 1}"
         self.keys: ValidatorKeys = configuration.validators[index]
         self._genesis: GenesisConfig = configuration.genesis
         self._worker_count = configuration.workers
-        self._location, self._clock, self._applications = location, clock, applications
+        self._location, self._surroundings = location, surroundings
         self._store: Store | None = None
         self._committer: Committer | None = None
         self.driver: NodeDriver | None = None
@@ -53,9 +62,9 @@ class EmbeddedValidator:
         store = self._store
         workers = [self._make_worker(store) for _ in range(self._worker_count)]
         initialize_store(workers[0].shared, self._genesis)
-        self._committer = committer_for(store)
+        self._committer = committer_for(store, self._surroundings.commit_threads)
         self.driver = NodeDriver(
-            workers, committer=self._committer, clock=self._clock, address=self.name
+            workers, committer=self._committer, clock=self._surroundings.clock, address=self.name
         )
         self.node.replace(self.driver)
 
@@ -64,7 +73,7 @@ class EmbeddedValidator:
             store,
             config=WorkerConfig(),
             secret=self.keys.consensus,
-            applications=self._applications,
+            applications=self._surroundings.applications,
         )
 
     async def stop(self) -> None:

@@ -91,11 +91,11 @@ class _Task(Generic[T]):
             self._task.cancel()
         else:
             self._work.close()
-            self.outcome.cancel()
+            self.outcome.set_exception(CancelledError())
 
     def _finish(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            self.outcome.cancel()
+            self.outcome.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
             self.outcome.set_exception(error)
         else:

@@ -192,6 +192,7 @@ class Network:
             signer=signer,
             options=self.options,
             clock=self.embedded.clock,
+            commit_threads=self.embedded.commit_threads,
             applications=self.embedded.applications,
         )
 

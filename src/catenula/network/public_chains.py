@@ -58,12 +58,11 @@ class PublicChainRunner:
 
     def _look_for_public_chains(self, block: Block) -> None:
         """A block may create public chains, and it may make its own chain public."""
-        for blobs in block.body.blobs:
-            for blob in blobs:
-                if blob.blob_type is BlobType.CHAIN_DESCRIPTION:
-                    description = ChainDescription.from_bcs(blob.bytes)
-                    if is_public(description.config.ownership):
-                        self._take_up(description.chain_id)
+        for blob_id, blob in block.created_blobs.items():
+            if blob_id.blob_type is BlobType.CHAIN_DESCRIPTION:
+                description = ChainDescription.from_bcs(blob.bytes)
+                if is_public(description.config.ownership):
+                    self._take_up(description.chain_id)
         if any(isinstance(operation, ChangeOwnership) for operation in block.proposed.operations()):
             chain = self._driver.worker_of(block.chain_id).chain(block.chain_id)
             if is_public(chain.execution.system.ownership.get()):

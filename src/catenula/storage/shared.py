@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from catenula.base.codec import Codec, Record, codec_of
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
-from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.identifiers import HASH_BYTES, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch
 from catenula.protocol import (
     BlobContent,
@@ -149,14 +149,14 @@ class SharedStore:
             raw = self._heights.get(key)
             if raw is None:
                 return None
-            found = CryptoHash(raw)
+            found = self._hash(raw)
             self._height_cache.add(key, found, len(found))
         return found
 
     def block_hashes_at(self, chain_id: ChainId, heights: Sequence[int]) -> list[CryptoHash | None]:
         """`block_hash_at` for many heights, in one call to the store."""
         raws = self._heights.get_many([height_key(chain_id, height) for height in heights])
-        return [None if raw is None else CryptoHash(raw) for raw in raws]
+        return [None if raw is None else self._hash(raw) for raw in raws]
 
     # Blobs
 
@@ -241,6 +241,11 @@ class SharedStore:
         if found.hash != block_hash:
             raise self._damaged(f"the certificate of block {block_hash}")
         return found
+
+    def _hash(self, raw: bytes) -> CryptoHash:
+        if len(raw) != HASH_BYTES:
+            raise self._damaged("a block's hash in the height index")
+        return CryptoHash(raw)
 
     def _decode(self, codec: Codec[T], raw: bytes) -> T:
         try:

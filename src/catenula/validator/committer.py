@@ -6,7 +6,9 @@ it fails, every waiter gets the error and reloads its chain.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple, Protocol
@@ -93,6 +95,54 @@ class InlineCommitter:
         """Nothing is pending."""
 
 
+class CommitThread:
+    """A thread that commits batches one after the other; it may serve several stores."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    def put(self, job: Callable[[], None]) -> None:
+        """Run a job after those before it; it must not raise."""
+        if self._thread is None:
+            self._thread = Thread(target=self._serve, name="commit", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def close(self) -> None:
+        """Finish the accepted jobs and end the thread."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+
+class CommitThreads:
+    """The threads that the stores of one process share.
+
+    More threads than processors only take the interpreter from each other.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self._threads = [CommitThread() for _ in range(count or os.cpu_count() or 1)]
+        self._assigned = 0
+
+    def assign(self) -> CommitThread:
+        """The thread for the next store, in turn."""
+        thread = self._threads[self._assigned % len(self._threads)]
+        self._assigned += 1
+        return thread
+
+    def close(self) -> None:
+        """End the threads; the committers that use them are closed before."""
+        for thread in self._threads:
+            thread.close()
+
+
 class _Batch(NamedTuple):
     """Writes on their way to the thread, and who waits for them."""
 
@@ -105,7 +155,7 @@ class _Batch(NamedTuple):
 
 
 class GroupCommitter:
-    """One writer thread per store; everything that waits goes into the next batch.
+    """One writer per store at a time; everything that waits goes into the next batch.
 
     Between the event loop and the thread there is one hand-over each way and no task, because every
     further turn of a busy loop would add to the latency of a block.
@@ -113,10 +163,10 @@ class GroupCommitter:
 
     inline = False
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, thread: CommitThread | None = None) -> None:
         self._store = store
-        self._requests: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._thread: Thread | None = None
+        self._thread = thread if thread is not None else CommitThread()
+        self._own_thread = self._thread if thread is None else None
         self._waiting: list[tuple[Sequence[Group], OnDone]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
@@ -146,25 +196,22 @@ class GroupCommitter:
             self._send()
 
     def _send(self) -> None:
-        if self._thread is None:
-            self._thread = Thread(target=self._serve, name="commit", daemon=True)
-            self._thread.start()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._busy = True
-        batch, self._waiting = self._waiting, []
-        self._requests.put(_Batch(asyncio.get_running_loop(), batch))
+        waiting, self._waiting = self._waiting, []
+        batch = _Batch(asyncio.get_running_loop(), waiting)
+        self._thread.put(partial(self._commit_batch, batch))
 
-    def _serve(self) -> None:
-        """The thread: one batch after the other until None comes."""
-        while (batch := self._requests.get()) is not None:
-            error: Exception | None = None
-            try:
-                self._store.commit(batch.groups())
-            except Exception as caught:  # noqa: BLE001  # Belongs to those who wait for it.
-                error = caught
-            batch.loop.call_soon_threadsafe(self._done, batch, error)
+    def _commit_batch(self, batch: _Batch) -> None:
+        """On the thread: make one batch durable and tell the event loop."""
+        error: Exception | None = None
+        try:
+            self._store.commit(batch.groups())
+        except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
+            error = caught
+        batch.loop.call_soon_threadsafe(self._done, batch, error)
 
     def _done(self, batch: _Batch, error: BaseException | None) -> None:
         self._busy = False
@@ -219,17 +266,15 @@ class GroupCommitter:
             await future
 
     async def close(self) -> None:
-        """Wait for accepted writes, then stop the thread."""
+        """Wait for accepted writes, then end the thread if it serves this store alone."""
         self._closed = True
         await self.settled()
-        if self._thread is not None:
-            self._requests.put(None)
-            self._thread.join()
-            self._thread = None
+        if self._own_thread is not None:
+            self._own_thread.close()
 
 
-def committer_for(store: Store) -> Committer:
-    """The committer that suits a store."""
+def committer_for(store: Store, threads: CommitThreads | None = None) -> Committer:
+    """The committer that suits a store; several stores of a process may share ``threads``."""
     if store.name.startswith("memory:"):
         return InlineCommitter(store)
-    return GroupCommitter(store)
+    return GroupCommitter(store, threads.assign() if threads is not None else None)

@@ -15,7 +15,7 @@ This layer does not know what a chain is and never commits.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha3_256
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
@@ -90,17 +90,37 @@ class Context:
         return Context(self.partition, self.base_key + INNER_TAG + index.to_bytes(4, "little"))
 
 
-def decode_stored(codec: ValueCodec[T], raw: bytes, key: bytes) -> T:
-    """Decode a stored value; bytes that are none mean a damaged store (`LocalError`)."""
+def decode_stored(codec: ValueCodec[T], raw: bytes | None, key: bytes) -> T:
+    """Decode a value that must be stored; none, or bytes that are none, mean a damaged store."""
+    if raw is None:
+        raise damaged_row(key)
     try:
         return codec.from_bcs(raw)
     except DecodeError as error:
-        raise LocalError(
-            f"the stored value under key {key.hex()} cannot be read: the store is damaged or was "
-            "written by another version; restore it from a copy or synchronise it anew",
-            retryable=False,
-            key=key,
-        ) from error
+        raise damaged_row(key) from error
+
+
+def decode_stored_keys(codec: ValueCodec[T], keys: Iterable[bytes]) -> list[T]:
+    """Decode the stored keys of a map or set, as `decode_stored` does values."""
+    return [decode_stored(codec, key, key) for key in keys]
+
+
+def stored_numbers(raw: bytes, key: bytes, *, count: int) -> list[int]:
+    """``count`` stored positions (u64, little-endian), ascending and small enough to count with."""
+    numbers = [int.from_bytes(raw[at : at + 8], "little") for at in range(0, 8 * count, 8)]
+    if len(raw) != 8 * count or numbers != sorted(numbers) or numbers[-1] >> 63:
+        raise damaged_row(key)
+    return numbers
+
+
+def damaged_row(key: bytes) -> LocalError:
+    """The error for a stored row that no version of this program wrote like that."""
+    return LocalError(
+        f"the stored value under key {key.hex()} cannot be read: the store is damaged or was "
+        "written by another version; restore it from a copy or synchronise it anew",
+        retryable=False,
+        key=key,
+    )
 
 
 class View(ABC):

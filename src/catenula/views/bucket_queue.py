@@ -17,6 +17,7 @@ from catenula.views.base import (
     ValueCodec,
     View,
     content_digest,
+    damaged_row,
     decode_stored,
 )
 
@@ -167,6 +168,8 @@ class BucketQueueView(View, Generic[T]):
         table = _EMPTY_TABLE
         if raw is not None:
             table = decode_stored(_TABLE_CODEC, raw, self._table_key)
+            if table.position > (table.buckets[0].length if table.buckets else 0):
+                raise damaged_row(self._table_key)
         self._stored = table
         if not self._cleared:
             self._position = table.position
@@ -183,8 +186,9 @@ class BucketQueueView(View, Generic[T]):
         found = self._loaded.get(bucket.number)
         if found is None:
             key = self._bucket_key(bucket.number)
-            raw = self.context.partition.get(key) or b""
-            found = decode_stored(self._codec, raw, key)
+            found = decode_stored(self._codec, self.context.partition.get(key), key)
+            if len(found) != bucket.length:
+                raise damaged_row(key)
             self._loaded[bucket.number] = found
         return found
 

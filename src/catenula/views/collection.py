@@ -16,6 +16,7 @@ from catenula.views.base import (
     ValueCodec,
     View,
     content_digest,
+    decode_stored_keys,
 )
 
 K = TypeVar("K")
@@ -91,11 +92,11 @@ class CollectionView(View, Generic[K, W]):
         return [encoded for encoded, _ in self._ordered_keys()]
 
     def _ordered_keys(self) -> list[tuple[bytes, K]]:
-        from_bcs = self._key_codec.from_bcs
         merged: dict[bytes, K] = {}
         if not self._cleared:
             stored = self.context.partition.scan_keys(self.base_key + MARKER_TAG)
-            merged = {encoded: from_bcs(encoded) for encoded in stored}
+            keys = decode_stored_keys(self._key_codec, stored)
+            merged = dict(zip(stored, keys, strict=True))
         for key, view in self._open.items():
             if view is ABSENT:
                 merged.pop(self._encode_key(key), None)

@@ -18,6 +18,7 @@ from catenula.views.base import (
     View,
     content_digest,
     decode_stored,
+    decode_stored_keys,
 )
 
 K = TypeVar("K")
@@ -104,8 +105,7 @@ class EntryView(View, Generic[K, V]):
 
     def keys(self) -> list[K]:
         """All keys, ascending by their encoded bytes."""
-        from_bcs = self._key_codec.from_bcs
-        return [from_bcs(key) for key in self.encoded_keys()]
+        return decode_stored_keys(self._key_codec, self.encoded_keys())
 
     def prefetch(self, keys: list[K]) -> None:
         """Load the entries of ``keys`` in one call to the store."""

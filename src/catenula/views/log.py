@@ -12,12 +12,15 @@ from catenula.views.base import (
     View,
     content_digest,
     decode_stored,
+    stored_numbers,
 )
 
 T = TypeVar("T")
 
 COUNT_TAG = b"\x01"
 VALUE_TAG = b"\x02"
+VALUES_PER_READ = 10_000
+"""So many are asked for at once, so that a damaged count is noticed before it costs memory."""
 
 
 class LogView(View, Generic[T]):
@@ -50,7 +53,7 @@ class LogView(View, Generic[T]):
         return self._read_stored(index, index + 1)[0]
 
     def read(self, start: int = 0, end: int | None = None) -> list[T]:
-        """The values at ``start`` … ``end - 1`` (at most all), in one call to the store."""
+        """The values at ``start`` … ``end - 1`` (at most all), read many at a time."""
         kept = self._kept_count()
         length = kept + len(self._new)
         end = length if end is None else min(end, length)
@@ -69,18 +72,21 @@ class LogView(View, Generic[T]):
         return self._stored_count  # type: ignore[return-value]  # Loaded now.
 
     def _load_count(self, raw: bytes | None) -> None:
-        self._stored_count = int.from_bytes(raw, "little") if raw is not None else 0
+        key = self._count_key
+        self._stored_count = 0 if raw is None else stored_numbers(raw, key, count=1)[0]
 
     def _key(self, index: int) -> bytes:
         return self._value_prefix + index.to_bytes(8, "little")
 
     def _read_stored(self, start: int, end: int) -> list[T]:
-        keys = [self._key(index) for index in range(start, end)]
-        found = self.context.partition.get_many(keys)
-        return [
-            decode_stored(self._codec, raw if raw is not None else b"", key)
-            for key, raw in zip(keys, found, strict=True)
-        ]
+        values: list[T] = []
+        for first in range(start, end, VALUES_PER_READ):
+            indices = range(first, min(first + VALUES_PER_READ, end))
+            keys = [self._key(index) for index in indices]
+            found = self.context.partition.get_many(keys)
+            for key, raw in zip(keys, found, strict=True):
+                values.append(decode_stored(self._codec, raw, key))
+        return values
 
     def _write(self, batch: Batch) -> bool:
         if self._cleared:

@@ -3,7 +3,7 @@
 from typing import Generic, TypeVar
 
 from catenula.base.errors import invariant
-from catenula.views.base import ABSENT, RAW, Context, ValueCodec
+from catenula.views.base import ABSENT, RAW, Context, ValueCodec, decode_stored
 from catenula.views.entries import EntryView
 
 K = TypeVar("K")
@@ -50,8 +50,11 @@ class MapView(EntryView[K, V], Generic[K, V]):
 
     def items(self) -> list[tuple[K, V]]:
         """All (key, value), ascending by encoded key."""
-        read_key, read_value = self._key_codec.from_bcs, self._value_codec.from_bcs
-        return [(read_key(key), read_value(value)) for key, value in self.encoded_items()]
+        key_codec, value_codec = self._key_codec, self._value_codec
+        return [
+            (decode_stored(key_codec, key, key), decode_stored(value_codec, value, key))
+            for key, value in self.encoded_items()
+        ]
 
 
 class HashedMapView(MapView[K, V]):

@@ -15,6 +15,7 @@ from catenula.views.base import (
     View,
     content_digest,
     decode_stored,
+    stored_numbers,
 )
 
 T = TypeVar("T")
@@ -109,8 +110,11 @@ class QueueView(View, Generic[T]):
         return start + self._deleted, end
 
     def _load_range(self, raw: bytes | None) -> None:
-        data = raw or b""
-        self._stored = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
+        if raw is None:
+            self._stored = (0, 0)
+        else:
+            start, end = stored_numbers(raw, self._range_key, count=2)
+            self._stored = (start, end)
 
     def _key(self, position: int) -> bytes:
         return self._value_prefix + position.to_bytes(8, "little")
@@ -120,11 +124,13 @@ class QueueView(View, Generic[T]):
         if found is not UNKNOWN:
             return found  # type: ignore[return-value]  # Not the marker.
         key = self._key(position)
-        value = decode_stored(self._codec, self.context.partition.get(key) or b"", key)
+        value = decode_stored(self._codec, self.context.partition.get(key), key)
         self._keep(position, value)
         return value
 
     def _fill(self, start: int, end: int) -> None:
+        if end - start > 2 * KEPT_VALUES:
+            return
         missing = [position for position in range(start, end) if position not in self._kept]
         if len(missing) < 2 or len(missing) > KEPT_VALUES:
             return
@@ -133,7 +139,7 @@ class QueueView(View, Generic[T]):
         if len(self._kept) + len(missing) > KEPT_VALUES:
             self._kept.clear()
         for position, key, raw in zip(missing, keys, found, strict=True):
-            self._kept[position] = decode_stored(self._codec, raw or b"", key)
+            self._kept[position] = decode_stored(self._codec, raw, key)
 
     def _keep(self, position: int, value: T) -> None:
         if len(self._kept) >= KEPT_VALUES:
