@@ -61,7 +61,7 @@ def _is_reason(name: str, value: str) -> bool:
     """Whether a member is prose about a refusal; a ``message`` of one word names a wire message."""
     if name == "message":
         return " " in value
-    return name.split("_")[-1] == "error" and not _ERROR_NAME.fullmatch(value)
+    return name.rsplit("_", maxsplit=1)[-1] == "error" and not _ERROR_NAME.fullmatch(value)
 
 
 def _without_prose(entry: dict[str, Any]) -> dict[str, Any]:

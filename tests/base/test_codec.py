@@ -29,6 +29,7 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_forms_round_trip(name: str) -> None:
+    """Invariant B2."""
     codec = codec_by_name(name)
 
     @settings(max_examples=EXAMPLES)
@@ -146,6 +147,7 @@ def test_bcs_refuses_trailing_bytes_and_bincode_ignores_them() -> None:
 
 
 def test_values_outside_of_their_type_are_not_written() -> None:
+    """Invariant B1."""
     with pytest.raises(InvariantViolation):
         codec_of(U32).to_bcs(U32(2**32))
     with pytest.raises(InvariantViolation):

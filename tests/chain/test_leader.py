@@ -52,6 +52,7 @@ def test_no_leader_exists(weights: list[int]) -> None:
     st.integers(0, 2**32 - 1),
 )
 def test_owners_without_weight_never_lead(weights: list[int], seed: int, number: int) -> None:
+    """Invariant C18."""
     distribution = LeaderDistribution.of(weights)
     assert distribution is not None
     assert weights[distribution.leader(number, seed)] > 0

@@ -2,10 +2,13 @@
 
 import pytest
 
-from catenula.base.errors import LocalError
+from catenula.base.errors import InvariantViolation, LocalError
+from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import tokens
 from catenula.client import ChainClient, Client, Committed, Conflict, NoQuorum
-from catenula.protocol import Account, ChainOwnership
+from catenula.client.candidate import Candidate, make_proposal
+from catenula.client.staging import stage_new_block
+from catenula.protocol import Account, ChainOwnership, Round, Transfer
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore
 from tests.client.world import World, asynchronous, committed, owner
@@ -65,6 +68,7 @@ def test_a_write_that_fails_loses_and_doubles_nothing(
 
 @asynchronous
 async def test_a_proposal_is_stored_before_a_validator_sees_it() -> None:
+    """Invariant K3."""
     world = World()
     store = FaultyStore(MemoryStore("memory:"))
     _, chain = await start(world, store)
@@ -118,3 +122,21 @@ class DeafNode:
             raise LocalError("the answer got lost", retryable=True)
 
         return lose
+
+
+@asynchronous
+async def test_a_second_proposal_in_a_round_is_never_signed() -> None:
+    """Invariant K2, the last guard behind the choice of the round."""
+    world = World()
+    alice = await world.user(1)
+    context, session = alice.context, alice.session
+    signing = []
+    for amount in (1, 2):
+        operation = Transfer(AccountOwner.CHAIN, Account.chain(world.root), tokens(amount))
+        staged = await stage_new_block(context, session, (operation,), blobs=())
+        signing.append(Candidate(staged.block, (), owner(1)))
+    round_ = Round.multi_leader(0)
+    first = await make_proposal(context, session, signing[0], round_=round_)
+    assert await make_proposal(context, session, signing[0], round_=round_) == first
+    with pytest.raises(InvariantViolation, match="K2"):
+        await make_proposal(context, session, signing[1], round_=round_)

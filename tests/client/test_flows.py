@@ -68,6 +68,7 @@ async def test_a_balance_counts_waiting_messages_when_asked_so() -> None:
 
 @asynchronous
 async def test_received_messages_are_looked_for_once() -> None:
+    """Invariant K6."""
     world = World()
     alice, bob = await world.user(1), await world.user(2)
     for _ in range(3):
@@ -237,6 +238,7 @@ async def test_validators_run_a_public_chain() -> None:
 
 @asynchronous
 async def test_a_silent_leader_is_timed_out() -> None:
+    """Liveness L1."""
     world = World()
     public = ChainOwnership(
         timeout_config=TimeoutConfig(fallback_duration=TimeDelta(0)),
@@ -356,6 +358,7 @@ async def test_a_client_that_was_away_follows_and_proposes_again() -> None:
 
 @asynchronous
 async def test_another_owners_validated_block_is_finalized_first() -> None:
+    """Invariant K5."""
     world = World()
     alice = await world.user(1)
     committed(await alice.share_ownership(owner(2)))

@@ -110,6 +110,7 @@ async def test_a_certificate_for_a_blob_must_require_it() -> None:
 
 @asynchronous
 async def test_forged_votes_do_not_count() -> None:
+    """Invariant K1."""
     world = World()
     alice = await world.user(1)
     nodes = alice.context.nodes()

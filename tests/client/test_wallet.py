@@ -61,6 +61,7 @@ async def test_forgetting_a_chain_leaves_the_default() -> None:
 
 @asynchronous
 async def test_a_height_never_goes_back() -> None:
+    """Invariant K7."""
     rows = wallet(MemoryStore("memory:"))
     await rows.put_chain(CHAINS[0], WalletChain(owner(1), next_block_height=BlockHeight(4)))
     with pytest.raises(InvariantViolation):

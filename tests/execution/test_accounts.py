@@ -68,6 +68,7 @@ def test_an_account_debited_to_zero_disappears(alice: Chain) -> None:
 def test_transfers_that_are_refused(
     alice: Chain, attempt: tuple[AccountOwner, AccountOwner | None, int], code: str
 ) -> None:
+    """Invariant E3."""
     owner, signer, amount = attempt
     operation = Transfer(owner, Account(alice.chain_id, EVE), Amount(amount))
     with pytest.raises(ExecutionError) as refusal:

@@ -116,6 +116,7 @@ def test_requirements_are_recorded_depth_first_in_their_order(
 def test_applications_created_in_one_block_have_indices_in_order(
     world: World, alice: Chain
 ) -> None:
+    """Invariant E6."""
     module_id = world.add_module("counter", COUNTER)
     operation = CreateApplication(module_id, b"", b"", ())
     executed = alice.execute(operation, operation)

@@ -123,6 +123,7 @@ def test_the_last_weight_of_a_repeated_owner_wins(alice: Chain) -> None:
 
 
 def test_a_block_may_not_go_back_in_time(alice: Chain) -> None:
+    """Invariant M12."""
     alice.execute(CloseChain())
     alice.state.system.closed.set(False)
     alice.save()

@@ -267,6 +267,7 @@ def test_reading_a_data_blob_costs_every_time_checking_it_nothing_per_byte(world
 
 
 def test_blobs_are_limited_in_size(world: World) -> None:
+    """Invariant E5."""
     chain = world.open_root(ChainOwnership.single(ALICE), 100)
     app = install(
         world, chain, "app", scripted(operation=lambda r, content: r.create_data_blob(content))

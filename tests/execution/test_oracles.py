@@ -49,6 +49,7 @@ def replay(chain: Chain, *responses: OracleResponse) -> None:
 
 
 def test_replay_takes_the_recorded_responses_in_order(alice: Chain) -> None:
+    """Invariants E1 and E4."""
     replay(alice, OracleBlob(data_blob(b"blob").id))
 
 
@@ -63,17 +64,20 @@ def test_replay_takes_the_recorded_responses_in_order(alice: Chain) -> None:
 def test_replay_refuses_other_responses(
     alice: Chain, responses: tuple[OracleResponse, ...], code: str
 ) -> None:
+    """Invariant E4."""
     with pytest.raises(ExecutionError, match=code):
         replay(alice, *responses)
 
 
 def test_replay_needs_a_list_per_transaction(alice: Chain) -> None:
+    """Invariant E7."""
     block = alice.propose(CloseChain())
     with pytest.raises(BlockRuleError, match="MissingOracleResponseList"):
         execute_block(alice.state, block, alice.inputs(replay=()))
 
 
 def test_time_is_checked_in_validation_and_trusted_in_replay(world: World, alice: Chain) -> None:
+    """Invariant E1."""
     app = install(
         world,
         alice,
@@ -144,6 +148,7 @@ def test_http_requests_that_are_refused(world: World, url: str, code: str) -> No
 
 @pytest.mark.parametrize("limit", ["maximum_http_response_bytes", "maximum_oracle_response_bytes"])
 def test_http_responses_are_limited_headers_included(world: World, limit: str) -> None:
+    """Invariant E5."""
     world.oracles.responses[URL] = RESPONSE
     app = install(world, world.admin, "web", scripted(operation=fetching))
     block = world.admin.propose(UserOperation(app, URL.encode()))

@@ -80,6 +80,7 @@ ACCEPT, REJECT = MessageAction.ACCEPT, MessageAction.REJECT
 def test_a_failing_bundle_is_rejected_and_leaves_no_trace(
     app: ApplicationId, alice: Chain, bob: Chain
 ) -> None:
+    """Invariant E2."""
     good, bad = order(app, bob, b"good"), order(app, bob, b"fail")
     staged = alice.stage(good, bad, CloseChain())
     assert actions(staged) == [ACCEPT, REJECT, None]

@@ -122,6 +122,7 @@ def test_recorded_execution_states(shared_vectors: Path) -> None:
 def test_an_executed_block_is_rolled_back_and_applied_again_with_the_same_writes(
     flag: str,
 ) -> None:
+    """Invariants V4 and W5."""
     world = World(ResourceControlPolicy(http_request_allow_list=(flag,) if flag else ()))
     chain = world.open_root(ChainOwnership.single(ALICE), 1000)
     block = chain.propose(Transfer(CHAIN, Account(chain.chain_id, BOB), Amount(3)))
@@ -143,6 +144,7 @@ def test_an_executed_block_is_rolled_back_and_applied_again_with_the_same_writes
 
 @pytest.mark.parametrize("flag", [HISTORICAL_HASH_FLAG, ""])
 def test_hashes_do_not_depend_on_reloading(flag: str) -> None:
+    """Invariant V3."""
     hashes: list[list[CryptoHash]] = []
     for reloads in (False, True):
         world = World(ResourceControlPolicy(http_request_allow_list=(flag,) if flag else ()))

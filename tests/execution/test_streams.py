@@ -70,6 +70,7 @@ def feed(world: World, alice: Chain, bob: Chain) -> Feed:
 
 
 def test_events_are_numbered_per_stream_over_blocks(feed: Feed, alice: Chain) -> None:
+    """Invariant E6."""
     executed = alice.execute(feed.op(b"emit a"), feed.op(b"emit b"))
     assert [events[0].index for events in executed.events] == [0, 1]
     assert alice.execute(feed.op(b"emit c")).operation_results == (b"\x02",)

@@ -60,6 +60,10 @@ async def send_a_float(network: Network, alice: NetworkWallet, bob: NetworkWalle
     return await alice.chain.transfer(bob.chain, 1.5)  # type: ignore[arg-type]  # What is tested.
 
 
+async def send_to_a_word(network: Network, alice: NetworkWallet, bob: NetworkWallet) -> object:
+    return await alice.chain.transfer("bob", 1)
+
+
 async def have_no_quorum(network: Network, alice: NetworkWallet, bob: NetworkWallet) -> object:
     await network.stop_validator(1)
     await network.stop_validator(2)
@@ -91,6 +95,7 @@ CASES: list[tuple[Attempt, str, tuple[str, ...]]] = [
     (send_nothing, "InvalidAmount", ("more than zero", ALICE_CHAIN, ALICE, "positive amount")),
     (send_a_word, "InvalidAmount", ("'1,5' is not an amount", "why:", 'write tokens as "1.5"')),
     (send_a_float, "InvalidAmount", ("1.5 is not an amount", "float", 'write tokens as "1.5"')),
+    (send_to_a_word, "UnknownChain", ("'bob' is neither", "why:", "OWNER@CHAIN")),
     (
         have_no_quorum,
         "NoQuorum",

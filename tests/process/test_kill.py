@@ -161,6 +161,7 @@ def check_stores(engine: str, folder: Path, told: Told) -> list[tuple[int, int]]
 def test_nothing_told_is_lost_when_the_process_is_killed(
     engine: str, tmp_path: Path, kills: int
 ) -> None:
+    """Invariants S1, S2 and M14."""
     seed = int(os.environ.get("CATENULA_SEED") or random.SystemRandom().randrange(2**32))
     sys.stdout.write(f"CATENULA_SEED={seed}\n")
     rng, told = random.Random(seed), Told()

@@ -67,6 +67,7 @@ def test_an_emptied_partition_is_no_root(store: Store) -> None:
 
 
 def test_a_stale_fence_writes_nothing(store: Store) -> None:
+    """Invariant S4."""
     old = store.acquire(b"part")
     new = store.acquire(b"part")
     store.commit([(b"r", put(a=b"1"))], [new])

@@ -50,6 +50,7 @@ def shared() -> SharedStore:
 
 @pytest.mark.parametrize("entry", CERTIFICATES)
 def test_a_certificate_comes_back_with_its_bytes(shared: SharedStore, entry: Any) -> None:
+    """Invariant S5."""
     certificate = ConfirmedBlockCertificate.from_bcs(bytes.fromhex(entry["bcs"]))
     block = certificate.value
     overlay = shared.overlay()

@@ -48,6 +48,18 @@ def test_invariants_are_registered_once() -> None:
     assert len(rows) == len(registered_invariants()) > 0
 
 
+def test_every_invariant_has_a_test_that_names_it() -> None:
+    text = "\n".join(
+        source.text
+        for source in sources()
+        if source.path.startswith("tests/") and "/tidy/" not in source.path
+    )
+    named = set(re.findall(r"\b[A-Z]\d+\b", text))
+    # The rows below "Liveness" are for simulations, which come later.
+    missing = {name for name in registered_invariants() - named if not name.startswith("L")}
+    assert missing == set()
+
+
 DOCUMENTED = '"""A module."""\n'
 CORE = "src/catenula/chain/example.py"
 EDGE = "src/catenula/client/example.py"

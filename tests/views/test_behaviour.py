@@ -120,6 +120,7 @@ def test_a_missing_log_value_is_damage(store: MemoryStore, context: Context) -> 
 
 
 def test_an_unchanged_queue_writes_nothing(context: Context) -> None:
+    """Invariant V2."""
     batch = Batch()
     QueueView(context, NUMBER).save(batch)
     assert batch.operations == []
@@ -149,6 +150,7 @@ def test_chain_step_of_the_reference() -> None:
 
 
 def test_a_restored_picture_carries_the_historical_hash(context: Context) -> None:
+    """Invariant V4."""
     inner = RegisterView(HistoricalView.inner_context(context), NUMBER, U32(0))
     view = HistoricalView(context, inner)
     view.inner_for_writing().set(U32(3))

@@ -241,6 +241,7 @@ def schedules(kinds: tuple[str, ...]) -> st.SearchStrategy[Any]:
 @settings(max_examples=100)
 @given(data=st.data())
 def test_views_match_their_models(kinds: tuple[str, ...], data: st.DataObject) -> None:
+    """Invariants V2 and V3."""
     schedule = Schedule()
     for name, arguments in data.draw(schedules(kinds)):
         getattr(schedule, name)(**arguments)

@@ -12,9 +12,6 @@ BATCH_FILL_BYTES = MAX_MESSAGE_BYTES * 7 // 10
 MAX_RECEIVED_LOG_ENTRIES = 20_000
 """Entries of a received log in one chain info reply (spec 06 §4.9)."""
 
-MAX_CERTIFICATES_PER_READ = 100
-"""Certificates read from storage at a time."""
-
 MAX_CACHED_BLOCKS = 5_000
 """Blocks a worker remembers for lite certificates (spec 06 §4.4)."""
 
@@ -42,5 +39,71 @@ MAX_VERIFIED_SIGNATURES = 20_000
 MAX_SUBSCRIBER_QUEUE = 10_000
 """Notifications waiting for one subscriber; the oldest are dropped and the loss is counted."""
 
-MAX_EVENT_STREAM_QUERIES = 10_000
-"""Streams in one request for previous event blocks (spec 06 §2.2)."""
+MAX_CACHED_POINTS = 16_384
+"""Parsed points kept, about 0.5 kB each."""
+
+MAX_CACHED_KEY_CLASSES = 16_384
+"""Keys whose class is remembered, about 0.2 kB each."""
+
+MAX_GENERATION_ATTEMPTS = 16
+"""Random bytes are out of range once in 2^128; a source that fails this often is broken."""
+
+MAX_CACHED_ENTRIES = 1000
+"""Certificates, blobs and events (each) that a store's cache keeps."""
+
+MAX_CACHED_CERTIFICATE_BYTES = 8 << 20
+"""Their bytes, for certificates."""
+
+MAX_CACHED_BLOB_BYTES = 32 << 20
+"""Their bytes, for blobs."""
+
+MAX_CACHED_EVENT_BYTES = 4 << 20
+"""Their bytes, for events."""
+
+MAX_CACHED_BLOCK_HASHES = 10_000
+"""Block hashes by height that a store's cache keeps."""
+
+MAX_LOADED_ENTRIES = 1 << 18
+"""Loaded entries kept per container; beyond it they are forgotten and read again when needed."""
+
+MAX_KEPT_QUEUE_VALUES = 1024
+"""Values added or read that stay in memory until they are removed from the front."""
+
+MAX_LOG_VALUES_PER_READ = 10_000
+"""So many are asked for at once, so that a damaged count is noticed before it costs memory."""
+
+MAX_ACTIVE_EPOCHS = 10_000
+"""Epochs a chain may start with; no network gets near, and the range comes from a description."""
+
+MAX_TIMEOUT_WAITS = 1_000
+"""Rounds that `ChainClient.commit` waits through before it gives up."""
+
+MAX_WALLET_ROWS_IN_MEMORY = 4_096
+"""Rows of each kind that are kept; the oldest are read again when needed."""
+
+MAX_CLIENT_CHAINS_IN_MEMORY = 1_024
+"""Chain handles that are kept although nobody else holds them."""
+
+MAX_STAGING_HELP = 16
+"""How often missing blobs and events of one block are fetched while staging."""
+
+MAX_HEIGHTS_PER_SENDER = 400
+"""Blocks of one sender that are downloaded and processed at a time."""
+
+MAX_ERROR_GROUPS = 4
+"""Groups of equal errors that are reported, heaviest first."""
+
+MAX_CLOCK_WAITS = 20
+"""How often one validator may say that a block lies in its future."""
+
+MAX_PROPOSAL_HELP = 8
+"""How often missing data of one proposal of another owner is fetched."""
+
+MAX_PROCESSING_HELP = 64
+"""How often new missing items of one certificate are fetched before giving up."""
+
+MAX_BLOCKS_WALKED_BACK = 100_000
+"""Blocks that are followed back along a stream or a sender in one go."""
+
+MAX_REMEMBERED_COMMITTEES = 8
+"""Committees whose signatures a client remembers to have verified, per validator."""

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import U32, Epoch
+from catenula.base.limits import BATCH_FILL_BYTES
 from catenula.protocol import (
     Block,
     MessageBundle,
     OutgoingMessage,
     PostedMessage,
 )
-
-MAXIMUM_UPDATE_SIZE = 11_744_051
-"""Default limit on the estimated size of the bundles of one cross-chain update, in bytes."""
 
 EpochAndBundle = tuple[Epoch, MessageBundle]
 
@@ -64,7 +62,7 @@ def _posted_messages(
 
 
 def take_whole_blocks(
-    blocks: Iterable[tuple[EpochAndBundle, ...]], limit: int = MAXIMUM_UPDATE_SIZE
+    blocks: Iterable[tuple[EpochAndBundle, ...]], limit: int = BATCH_FILL_BYTES
 ) -> tuple[EpochAndBundle, ...]:
     """Concatenate the bundles of consecutive blocks up to ``limit`` estimated bytes.
 

@@ -6,6 +6,7 @@ requests to act and belong to the worker.
 
 from catenula.base.identifiers import CryptoHash
 from catenula.base.integers import U64, Amount
+from catenula.base.limits import MAX_RECEIVED_LOG_ENTRIES
 from catenula.chain.chain_state import ChainState
 from catenula.protocol import (
     AccountOwner,
@@ -15,9 +16,6 @@ from catenula.protocol import (
     IncomingBundle,
     MessageAction,
 )
-
-MAXIMUM_RECEIVED_LOG_ENTRIES = 20_000
-"""Entries of the received log in one answer."""
 
 
 def chain_info(chain: ChainState, query: ChainInfoQuery | None = None) -> ChainInfo:
@@ -84,4 +82,4 @@ def _received_log(chain: ChainState, query: ChainInfoQuery) -> tuple[ChainAndHei
     start = query.request_received_log_excluding_first_n
     if start is None:
         return ()
-    return tuple(chain.received_log.read(start, start + MAXIMUM_RECEIVED_LOG_ENTRIES))
+    return tuple(chain.received_log.read(start, start + MAX_RECEIVED_LOG_ENTRIES))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from catenula.base.errors import ArithmeticOverflow
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight
-from catenula.chain.bundles import MAXIMUM_UPDATE_SIZE, EpochAndBundle, take_whole_blocks
+from catenula.base.limits import BATCH_FILL_BYTES
+from catenula.chain.bundles import EpochAndBundle, take_whole_blocks
 from catenula.chain.chain_state import ChainState
 from catenula.chain.errors import (
     CannotSkipMessage,
@@ -183,7 +184,7 @@ def cross_chain_requests(
     chain: ChainState,
     targets: Iterable[ChainId] | None = None,
     *,
-    size_limit: int = MAXIMUM_UPDATE_SIZE,
+    size_limit: int = BATCH_FILL_BYTES,
 ) -> list[UpdateRecipient]:
     """One request per target with queued blocks: all tracked targets, or the given ones.
 

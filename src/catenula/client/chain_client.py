@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Amount
+from catenula.base.limits import MAX_TIMEOUT_WAITS
 from catenula.chain.chain_state import ChainState
 from catenula.client.balances import balance_with_pending_messages
 from catenula.client.commands import ChainCommands
@@ -37,9 +38,6 @@ from catenula.protocol import (
     Operation,
     TimeoutCertificate,
 )
-
-MAXIMUM_TIMEOUT_WAITS = 1_000
-"""Rounds that `ChainClient.commit` waits through before it gives up."""
 
 
 class ChainClient(ChainCommands):
@@ -123,7 +121,7 @@ class ChainClient(ChainCommands):
     ) -> ConfirmedBlockCertificate:
         """As `execute`, waiting through rounds; `BlockConflict` when another block was first."""
         outcome = await self.execute(operations, blobs)
-        for _ in range(MAXIMUM_TIMEOUT_WAITS):
+        for _ in range(MAX_TIMEOUT_WAITS):
             if not isinstance(outcome, WaitForTimeout):
                 break
             await self.context.clock.sleep_until(outcome.timestamp)

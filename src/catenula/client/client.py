@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import AccountOwner, ChainId
+from catenula.base.limits import MAX_CLIENT_CHAINS_IN_MEMORY
 from catenula.chain.ownership_rules import fallback_owners, may_propose_in_multi_leader_round
 from catenula.client.background import BackgroundUpdates, Update
 from catenula.client.chain_client import ChainClient
@@ -34,10 +35,6 @@ from catenula.worker import Worker, WorkerConfig, initialize_store
 
 if TYPE_CHECKING:
     from catenula.execution.applications import ApplicationLoader
-
-
-CHAINS_IN_MEMORY = 1_024
-"""Chain handles that are kept although nobody else holds them."""
 
 
 @dataclass(slots=True)
@@ -130,7 +127,7 @@ class Client:
         recent = self._recent
         recent[chain.chain_id] = chain
         recent.move_to_end(chain.chain_id)
-        if len(recent) > CHAINS_IN_MEMORY:
+        if len(recent) > MAX_CLIENT_CHAINS_IN_MEMORY:
             oldest = next(iter(recent))
             if recent[oldest].session.is_idle:
                 del recent[oldest]

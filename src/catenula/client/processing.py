@@ -9,6 +9,7 @@ from functools import partial
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
+from catenula.base.limits import MAX_BLOCKS_WALKED_BACK, MAX_PROCESSING_HELP
 from catenula.client.context import ClientContext
 from catenula.client.errors import DownloadFailed, Explanation, UntrustedCertificate
 from catenula.client.hedged import hedged
@@ -25,12 +26,6 @@ from catenula.protocol import (
 from catenula.protocol.node_error import BlobsNotFound, EventsNotFound
 from catenula.worker import ProcessMode
 
-MAXIMUM_HELP = 64
-"""How often new missing items of one certificate are fetched before giving up."""
-
-MAXIMUM_WALK = 100_000
-"""Blocks that are followed back along a stream or a sender in one go."""
-
 
 async def process_certificate(
     context: ClientContext,
@@ -46,7 +41,7 @@ async def process_certificate(
     await check_certificate(context, certificate, sources)
     await fetch_missing_blobs(context, certificate, sources)
     fetched: set[BlobId | EventId] = set()
-    for _ in range(MAXIMUM_HELP):
+    for _ in range(MAX_PROCESSING_HELP):
         try:
             await context.local.confirm(certificate, mode)
         except NodeErrorReceived as received:
@@ -194,7 +189,7 @@ async def _walk_back(
     """Collect the blocks on a stream that are not known here, newest first."""
     publisher, stream_id = stream
     next_wanted: tuple[BlockHeight, CryptoHash] | None = latest
-    for _ in range(MAXIMUM_WALK):
+    for _ in range(MAX_BLOCKS_WALKED_BACK):
         if next_wanted is None or _has_block(context, publisher, next_wanted[0]):
             return
         height, block_hash = next_wanted

@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.integers import Timestamp
+from catenula.base.limits import MAX_ERROR_GROUPS
 from catenula.client.errors import (
     Explanation,
     LocalNodeLagging,
@@ -26,9 +27,6 @@ from catenula.validator.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-MAXIMUM_ERROR_GROUPS = 4
-"""Groups of equal errors that are reported, heaviest first."""
 
 
 class Agreement(NamedTuple, Generic[K, V]):
@@ -95,7 +93,7 @@ class Tally(Generic[K, V]):
         for failure in self.failures:
             groups[failure.error] = groups.get(failure.error, 0) + failure.weight
         heaviest_first = sorted(groups.items(), key=lambda group: -group[1])
-        return heaviest_first[:MAXIMUM_ERROR_GROUPS]
+        return heaviest_first[:MAX_ERROR_GROUPS]
 
     def failure(self) -> NoQuorum:
         """Why there is no quorum, with each validator's reason."""

@@ -10,24 +10,20 @@ from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import U64, BlockHeight
-from catenula.base.limits import MAX_RECEIVED_LOG_ENTRIES
+from catenula.base.limits import (
+    MAX_BLOCKS_WALKED_BACK,
+    MAX_HEIGHTS_PER_SENDER,
+    MAX_RECEIVED_LOG_ENTRIES,
+)
 from catenula.client.context import ClientContext
 from catenula.client.errors import DownloadFailed, NoQuorum, UntrustedCertificate
 from catenula.client.hedged import hedged
-from catenula.client.processing import (
-    MAXIMUM_WALK,
-    check_certificate,
-    process_certificate,
-    unexpected_block,
-)
+from catenula.client.processing import check_certificate, process_certificate, unexpected_block
 from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.synchronize import sender_mode
 from catenula.protocol import ChainAndHeight, ChainInfoQuery, ConfirmedBlockCertificate
 from catenula.worker import ProcessMode
-
-MAXIMUM_HEIGHTS_PER_SENDER = 400
-"""Blocks of one sender that are downloaded and processed at a time."""
 
 Logs = dict[RemoteNode, Sequence[ChainAndHeight]]
 Wanted = dict[BlockHeight, list[RemoteNode]]
@@ -180,7 +176,7 @@ def _next_request(
     able = [node for node in candidates if node in missing[lowest]] or list(candidates[:1])
     first = able[0]
     heights = [height for height in sorted(missing) if first in missing[height]]
-    part = heights[:MAXIMUM_HEIGHTS_PER_SENDER]
+    part = heights[:MAX_HEIGHTS_PER_SENDER]
     nodes = [node for node in able if all(node in missing[height] for height in part)]
     return part, nodes or [first]
 
@@ -250,7 +246,7 @@ async def _walk_back(
     known = _next_height_from(context, chain_id, origin)
     found: list[ConfirmedBlockCertificate] = []
     next_height: BlockHeight | None = height
-    for _ in range(MAXIMUM_WALK):
+    for _ in range(MAX_BLOCKS_WALKED_BACK):
         if next_height is None or next_height < known:
             break
         certificate = context.local.certificate_at(origin, next_height)

@@ -12,6 +12,7 @@ from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
+from catenula.base.limits import MAX_REMEMBERED_COMMITTEES
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -138,9 +139,6 @@ class RemoteNode:
         return f"RemoteNode({self.public_key}, {self.address})"
 
 
-_REMEMBERED_COMMITTEES = 8
-
-
 class _Unreachable:
     """Stands for a validator to which no connection can be made; every call says why."""
 
@@ -174,7 +172,7 @@ class Validators:
             for public_key, state in committee.validators.items()
             if state.votes
         ]
-        self._known = [*self._known[1 - _REMEMBERED_COMMITTEES :], (committee, nodes)]
+        self._known = [*self._known[1 - MAX_REMEMBERED_COMMITTEES :], (committee, nodes)]
         return nodes
 
     def _node(self, public_key: Secp256k1PublicKey, address: str) -> RemoteNode:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import Amount, Timestamp
+from catenula.base.limits import MAX_STAGING_HELP
 from catenula.chain.chain_state import ChainState
 from catenula.chain.ownership_rules import (
     fallback_owners,
@@ -40,9 +41,6 @@ from catenula.protocol import (
     Transaction,
 )
 from catenula.worker import StagedBlock
-
-MAXIMUM_STAGING_HELP = 16
-"""How often missing blobs and events of one block are fetched while staging."""
 
 ABORT = StagingPolicy(mode=StagingMode.ABORT)
 
@@ -225,7 +223,7 @@ async def stage(
         except NodeErrorReceived as received:
             refusal = received
         attempts += 1
-        if attempts > MAXIMUM_STAGING_HELP or not await fetch_missing(
+        if attempts > MAX_STAGING_HELP or not await fetch_missing(
             context, refusal, fetched=fetched, sources=context.nodes()
         ):
             signer = proposed.authenticated_signer

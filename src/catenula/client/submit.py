@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Timestamp
+from catenula.base.limits import MAX_CLOCK_WAITS
 from catenula.client.background import Update
 from catenula.client.context import ClientContext
 from catenula.client.remote_node import RemoteNode
@@ -35,9 +36,6 @@ from catenula.protocol.node_error import (
     UnexpectedBlockHeight,
     WrongRound,
 )
-
-MAXIMUM_CLOCK_WAITS = 20
-"""How often one validator may say that a block lies in its future."""
 
 
 @dataclass(slots=True)
@@ -120,7 +118,7 @@ class _Dialogue:
 
     async def _wait_for_clock(self, received: NodeErrorReceived) -> bool:
         times = parse_timestamp_skew(received.error)
-        if times is None or self._clock_waits >= MAXIMUM_CLOCK_WAITS:
+        if times is None or self._clock_waits >= MAX_CLOCK_WAITS:
             return False
         self._clock_waits += 1
         block_timestamp, their_time = times

@@ -6,6 +6,7 @@ from functools import partial
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Epoch
+from catenula.base.limits import MAX_PROPOSAL_HELP
 from catenula.client.context import ClientContext
 from catenula.client.errors import DownloadFailed, Explanation, NoQuorum, UnknownChain
 from catenula.client.hedged import hedged
@@ -35,9 +36,6 @@ from catenula.protocol.node_error import (
     MissingCrossChainUpdates,
 )
 from catenula.worker import ProcessMode
-
-MAXIMUM_PROPOSAL_HELP = 8
-"""How often missing data of one proposal of another owner is fetched."""
 
 
 async def fetch_chain_info(context: ClientContext, chain_id: ChainId) -> ChainInfo:
@@ -194,7 +192,7 @@ async def _take_lock(
     known = context.local.chain(chain_id).manager.locking_block
     if known is not None and known.round >= certificate.round:
         return
-    for _ in range(MAXIMUM_PROPOSAL_HELP):
+    for _ in range(MAX_PROPOSAL_HELP):
         try:
             await context.local.lock(certificate)
         except NodeErrorReceived as received:
@@ -212,7 +210,7 @@ async def _take_proposal(
     context: ClientContext, remote: RemoteNode, proposal: BlockProposal
 ) -> None:
     """Another owner's proposal; one that cannot be checked here is skipped (spec 07 §6.2)."""
-    for _ in range(MAXIMUM_PROPOSAL_HELP):
+    for _ in range(MAX_PROPOSAL_HELP):
         try:
             await context.local.take_proposal(proposal)
         except NodeErrorReceived as received:

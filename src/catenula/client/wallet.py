@@ -13,6 +13,7 @@ from catenula.base.crypto import AccountSecretKey
 from catenula.base.errors import DecodeError, LocalError, invariant
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch, Timestamp
+from catenula.base.limits import MAX_WALLET_ROWS_IN_MEMORY
 from catenula.protocol import Blob, ProposedBlock, Round
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Store
@@ -68,16 +69,13 @@ _PROPOSALS: Codec[ProposalRow] = codec_of(ProposalRow)
 _NO_PROPOSAL = ProposalRow()
 
 
-ROWS_IN_MEMORY = 4_096
-"""Rows of each kind that are kept; the oldest are read again when needed."""
-
 _T = TypeVar("_T")
 
 
 def _remember(rows: dict[ChainId, _T], chain_id: ChainId, row: _T) -> None:
     rows.pop(chain_id, None)
     rows[chain_id] = row
-    if len(rows) > ROWS_IN_MEMORY:
+    if len(rows) > MAX_WALLET_ROWS_IN_MEMORY:
         del rows[next(iter(rows))]
 
 

@@ -3,6 +3,7 @@
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import CryptoHash
 from catenula.base.integers import Epoch
+from catenula.base.limits import MAX_ACTIVE_EPOCHS
 from catenula.execution.environment import Environment
 from catenula.execution.errors import BlobsNotFound, EventsNotFound, ExecutionError
 from catenula.execution.state import ExecutionState
@@ -14,9 +15,6 @@ from catenula.protocol import (
     NetworkDescription,
     epoch_event_id,
 )
-
-MAXIMUM_ACTIVE_EPOCHS = 10_000
-"""Epochs a chain may start with; no network gets near, and the range comes from a description."""
 
 
 def is_initialized(state: ExecutionState) -> bool:
@@ -75,7 +73,7 @@ def _description(state: ExecutionState, environment: Environment) -> ChainDescri
 def _committees(
     environment: Environment, network: NetworkDescription, first: Epoch, last: Epoch
 ) -> dict[Epoch, Committee]:
-    if last - first >= MAXIMUM_ACTIVE_EPOCHS:
+    if last - first >= MAX_ACTIVE_EPOCHS:
         raise ExecutionError("InvalidEpochRange", first=first, last=last)
     committees: dict[Epoch, Committee] = {}
     missing = []

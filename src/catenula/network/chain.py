@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from catenula.base.errors import LocalError
+from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import U32, U64, BlockHeight
 from catenula.client import ChainClient, Estimate, WaitForTimeout
+from catenula.client.errors import Explanation, Reason, UnknownChain
 from catenula.network.amounts import Tokens, amount_from, tokens_of
 from catenula.protocol import (
     DEFAULT_OWNER_WEIGHT,
@@ -178,11 +179,20 @@ def receipt_of(certificate: ConfirmedBlockCertificate) -> Receipt:
 
 
 def account_of(recipient: Recipient) -> Account:
-    """The account meant by a chain, an id, an account or its text."""
+    """The account meant by a chain, an id, an account or its text; `UnknownChain` for others."""
     if isinstance(recipient, NetworkChain):
         return Account.chain(recipient.id)
     if isinstance(recipient, Account):
         return recipient
     if isinstance(recipient, ChainId):
         return Account.chain(recipient)
-    return Account.parse(recipient)
+    try:
+        return Account.parse(recipient)
+    except DecodeError as error:
+        raise UnknownChain(
+            Explanation(
+                f"{recipient!r} is neither a chain nor an account",
+                reasons=(Reason(error.message()),),
+                next_step="write the id of a chain (64 hex digits), or OWNER@CHAIN",
+            )
+        ) from error

@@ -14,8 +14,10 @@ from catenula.protocol import (
     ChainOwnership,
     ChangeOwnership,
     ConfirmedBlockCertificate,
+    ExecuteOperation,
     NewBlock,
     Notification,
+    Transaction,
 )
 from catenula.validator.driver import NodeDriver
 
@@ -27,6 +29,10 @@ def is_public(ownership: ChainOwnership) -> bool:
         and not ownership.super_owners
         and ownership.timeout_config.fallback_duration == 0
     )
+
+
+def _changes_ownership(transaction: Transaction) -> bool:
+    return type(transaction) is ExecuteOperation and type(transaction.operation) is ChangeOwnership
 
 
 class PublicChainRunner:
@@ -52,7 +58,7 @@ class PublicChainRunner:
         if chain_id in self._tasks:
             self._tasks[chain_id].wake()
         if isinstance(reason, NewBlock):
-            certificate = self._driver.worker.shared.certificate(reason.hash)
+            certificate = self._driver.worker_of(chain_id).shared.certificate(reason.hash)
             if certificate is not None:
                 self._look_for_public_chains(certificate.block)
 
@@ -63,7 +69,7 @@ class PublicChainRunner:
                 description = ChainDescription.from_bcs(blob.bytes)
                 if is_public(description.config.ownership):
                     self._take_up(description.chain_id)
-        if any(isinstance(operation, ChangeOwnership) for operation in block.proposed.operations()):
+        if any(_changes_ownership(transaction) for transaction in block.body.transactions):
             chain = self._driver.worker_of(block.chain_id).chain(block.chain_id)
             if is_public(chain.execution.system.ownership.get()):
                 self._take_up(block.chain_id)

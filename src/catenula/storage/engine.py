@@ -21,7 +21,7 @@ from catenula.base.errors import LocalError
 from catenula.storage.batch import Batch
 
 FORMAT_NAME = "catenula-store"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FORMAT_MARKER = f"{FORMAT_NAME}/{FORMAT_VERSION}".encode()
 
 Group = tuple[bytes, Batch]

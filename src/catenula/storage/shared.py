@@ -13,6 +13,13 @@ from catenula.base.codec import Codec, Record, codec_of
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import HASH_BYTES, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch
+from catenula.base.limits import (
+    MAX_CACHED_BLOB_BYTES,
+    MAX_CACHED_BLOCK_HASHES,
+    MAX_CACHED_CERTIFICATE_BYTES,
+    MAX_CACHED_ENTRIES,
+    MAX_CACHED_EVENT_BYTES,
+)
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -42,12 +49,6 @@ _BLOCK_TAG = bytes((221,))
 _BLOB_TAG = bytes((42,))
 _BLOB_STATE_TAG = bytes((49,))
 _NETWORK_KEY = bytes((119,))
-
-CACHED_ENTRIES = 1000
-CACHED_CERTIFICATE_BYTES = 8 << 20
-CACHED_BLOB_BYTES = 32 << 20
-CACHED_EVENT_BYTES = 4 << 20
-CACHED_HASHES = 10_000
 
 
 class BlobState(Record, frozen=True):
@@ -100,16 +101,16 @@ class SharedStore:
         self._heights = store.partition(HEIGHT_ROOT)
         self._network: NetworkDescription | None = None
         self._certificate_cache: BoundedCache[CryptoHash, ConfirmedBlockCertificate] = BoundedCache(
-            CACHED_ENTRIES, CACHED_CERTIFICATE_BYTES
+            MAX_CACHED_ENTRIES, MAX_CACHED_CERTIFICATE_BYTES
         )
         self._blob_cache: BoundedCache[BlobId, bytes] = BoundedCache(
-            CACHED_ENTRIES, CACHED_BLOB_BYTES
+            MAX_CACHED_ENTRIES, MAX_CACHED_BLOB_BYTES
         )
         self._event_cache: BoundedCache[EventId, bytes] = BoundedCache(
-            CACHED_ENTRIES, CACHED_EVENT_BYTES
+            MAX_CACHED_ENTRIES, MAX_CACHED_EVENT_BYTES
         )
         self._height_cache: BoundedCache[bytes, CryptoHash] = BoundedCache(
-            CACHED_HASHES, CACHED_HASHES * 32
+            MAX_CACHED_BLOCK_HASHES, MAX_CACHED_BLOCK_HASHES * 32
         )
 
     # Certificates and blocks

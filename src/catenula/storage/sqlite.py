@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, local
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from catenula.base.errors import LocalError
@@ -35,7 +35,7 @@ BUSY_TIMEOUT_MS = 10_000
 CHECKED_FILE_BYTES = 32 << 20
 """Files up to this size are checked whole when they are opened."""
 KEYS_PER_QUERY = 200
-ROWS_PER_STATEMENT = 128
+ROWS_PER_STATEMENT = 256
 CACHED_STATEMENTS = 600
 """Prepared statements kept: one for every number of rows, and the few others."""
 CHECKPOINT_PAGES = 1000
@@ -46,18 +46,35 @@ CREATE TABLE fences (scope BLOB PRIMARY KEY, token INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE entries (
     root BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (root, key)
 ) WITHOUT ROWID;
+CREATE VIEW writes AS SELECT root, key, value FROM entries;
+CREATE TRIGGER put INSTEAD OF INSERT ON writes WHEN NEW.value IS NOT NULL BEGIN
+    INSERT OR REPLACE INTO entries VALUES (NEW.root, NEW.key, NEW.value);
+END;
+CREATE TRIGGER remove INSTEAD OF INSERT ON writes WHEN NEW.value IS NULL BEGIN
+    DELETE FROM entries WHERE root = NEW.root AND key = NEW.key;
+END;
 """
 _GET = "SELECT value FROM entries WHERE root = ? AND key = ?"
 _SCAN = "SELECT key, value FROM entries WHERE root = ? AND key >= ? AND key < ? ORDER BY key"
 _SCAN_TO_END = "SELECT key, value FROM entries WHERE root = ? AND key >= ? ORDER BY key"
-_PUT_MANY = "INSERT OR REPLACE INTO entries (root, key, value) VALUES {}"
-_DELETE_MANY = "DELETE FROM entries WHERE {}"
+_WRITE = "INSERT INTO writes (root, key, value) VALUES {}"
 _DELETE_RANGE = "DELETE FROM entries WHERE root = ? AND key >= ? AND key < ?"
 _DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
 _TOKEN = "SELECT token FROM fences WHERE scope = ?"
 _SET_TOKEN = "INSERT OR REPLACE INTO fences (scope, token) VALUES (?, ?)"
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE = "restore it from a copy, or remove it and synchronise from the other validators"
+
+
+Rows = dict[tuple[bytes, bytes], bytes | None]
+"""Values by root and key; None removes the key."""
+
+
+class _Step(NamedTuple):
+    """Rows to write, then a (root, prefix) to delete."""
+
+    rows: Rows
+    then_delete: tuple[bytes, bytes] | None
 
 
 def seal(key: bytes, value: bytes) -> bytes:
@@ -228,10 +245,25 @@ class SqliteStore(Store):
         return found
 
     def _transaction(self, groups: Sequence[Group], fences: Sequence[Fence]) -> None:
+        """Write the net effect of all groups, in one statement where that is possible.
+
+        A statement outside a transaction commits itself. With every statement this thread gives up
+        the interpreter and has to take it back from a busy event loop, so one is much better than
+        four.
+        """
+        if self._closed:
+            raise closed_store(self.name)
+        steps = _net_steps(groups)
+        if not fences and len(steps) == 1 and len(steps[0].rows) <= ROWS_PER_STATEMENT:
+            self._write(steps[0].rows)
+            return
         self._begin()
         try:
             self._apply_fences(fences)
-            self._apply(groups)
+            for step in steps:
+                self._write(step.rows)
+                if step.then_delete is not None:
+                    self._delete_prefix(*step.then_delete)
             self._writer.execute("COMMIT")
         except BaseException:
             if self._writer.in_transaction:
@@ -264,39 +296,15 @@ class SqliteStore(Store):
             raise
         return fence
 
-    def _apply(self, groups: Sequence[Group]) -> None:
-        """Write the net effect of all groups.
-
-        Every statement makes this thread give up and take back the interpreter, which is slow
-        while an event loop is busy, so rows are written many at a time.
-        """
-        net: dict[tuple[bytes, bytes], bytes | None] = {}
-        for root, batch in groups:
-            for kind, key, value in batch.operations:
-                if kind == PUT:
-                    net[root, key] = value
-                elif kind == DELETE:
-                    net[root, key] = None
-                else:
-                    self._write(net)
-                    net = {}
-                    self._delete_prefix(root, key)
-        self._write(net)
-
-    def _write(self, net: dict[tuple[bytes, bytes], bytes | None]) -> None:
-        puts: list[bytes] = []
-        deletes: list[bytes] = []
-        for (root, key), value in net.items():
-            if value is None:
-                deletes += (root, key)
-            else:
-                puts += (root, key, seal(key, value))
-        for part in _parts(puts, 3 * ROWS_PER_STATEMENT):
-            rows = ",".join(["(?,?,?)"] * (len(part) // 3))
-            self._writer.execute(_PUT_MANY.format(rows), part)
-        for part in _parts(deletes, 2 * ROWS_PER_STATEMENT):
-            rows = " OR ".join(["root=? AND key=?"] * (len(part) // 2))
-            self._writer.execute(_DELETE_MANY.format(rows), part)
+    def _write(self, rows: Rows) -> None:
+        values: list[bytes | None] = []
+        for (root, key), value in rows.items():
+            values += (root, key, None if value is None else seal(key, value))
+        step = 3 * ROWS_PER_STATEMENT
+        for start in range(0, len(values), step):
+            part = values[start : start + step]
+            marks = ",".join(["(?,?,?)"] * (len(part) // 3))
+            self._writer.execute(_WRITE.format(marks), part)
 
     def _delete_prefix(self, root: bytes, prefix: bytes) -> None:
         end = prefix_end(prefix)
@@ -332,8 +340,21 @@ class SqliteStore(Store):
         )
 
 
-def _parts(values: list[bytes], size: int) -> list[list[bytes]]:
-    return [values[start : start + size] for start in range(0, len(values), size)]
+def _net_steps(groups: Sequence[Group]) -> list[_Step]:
+    """The net effect of all groups: rows, split where whole prefixes are deleted in between."""
+    steps: list[_Step] = []
+    rows: Rows = {}
+    for root, batch in groups:
+        for kind, key, value in batch.operations:
+            if kind == PUT:
+                rows[root, key] = value
+            elif kind == DELETE:
+                rows[root, key] = None
+            else:
+                steps.append(_Step(rows, (root, key)))
+                rows = {}
+    steps.append(_Step(rows, None))
+    return steps
 
 
 def _build_file(path: str) -> None:

@@ -7,6 +7,7 @@ when it is asked for and stays in memory; whole containers are read only to iter
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from catenula.base.limits import MAX_LOADED_ENTRIES
 from catenula.storage.batch import Batch
 from catenula.views.base import (
     ABSENT,
@@ -23,9 +24,6 @@ from catenula.views.base import (
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-LOADED_LIMIT = 1 << 18
-"""Loaded entries kept per container; beyond it they are forgotten and read again when needed."""
 
 
 class EntryView(View, Generic[K, V]):
@@ -128,7 +126,7 @@ class EntryView(View, Generic[K, V]):
             return ABSENT
         found = self._loaded.get(key, UNKNOWN)
         if found is UNKNOWN:
-            if len(self._loaded) >= LOADED_LIMIT:
+            if len(self._loaded) >= MAX_LOADED_ENTRIES:
                 self._loaded.clear()
             raw = self.context.partition.get(self._entry_prefix + self._encode_key(key))
             found = self._loaded[key] = self._decode(key, raw)
@@ -151,7 +149,7 @@ class EntryView(View, Generic[K, V]):
             return key  # type: ignore[return-value]  # Raw keys are bytes.
         found = known.get(key)
         if found is None:
-            if len(known) >= 2 * LOADED_LIMIT:
+            if len(known) >= 2 * MAX_LOADED_ENTRIES:
                 known.clear()
             found = known[key] = self._key_codec.to_bcs(key)
         return found

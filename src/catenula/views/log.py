@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from catenula.base.limits import MAX_LOG_VALUES_PER_READ
 from catenula.storage.batch import Batch, uleb128
 from catenula.views.base import (
     UNKNOWN,
@@ -19,8 +20,6 @@ T = TypeVar("T")
 
 COUNT_TAG = b"\x01"
 VALUE_TAG = b"\x02"
-VALUES_PER_READ = 10_000
-"""So many are asked for at once, so that a damaged count is noticed before it costs memory."""
 
 
 class LogView(View, Generic[T]):
@@ -80,8 +79,8 @@ class LogView(View, Generic[T]):
 
     def _read_stored(self, start: int, end: int) -> list[T]:
         values: list[T] = []
-        for first in range(start, end, VALUES_PER_READ):
-            indices = range(first, min(first + VALUES_PER_READ, end))
+        for first in range(start, end, MAX_LOG_VALUES_PER_READ):
+            indices = range(first, min(first + MAX_LOG_VALUES_PER_READ, end))
             keys = [self._key(index) for index in indices]
             found = self.context.partition.get_many(keys)
             for key, raw in zip(keys, found, strict=True):

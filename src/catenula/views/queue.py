@@ -6,6 +6,7 @@ The range of stored positions lies at ``01`` (two u64), the values at ``02`` ‖
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from catenula.base.limits import MAX_KEPT_QUEUE_VALUES
 from catenula.storage.batch import Batch, uleb128
 from catenula.views.base import (
     UNKNOWN,
@@ -22,8 +23,6 @@ T = TypeVar("T")
 
 RANGE_TAG = b"\x01"
 VALUE_TAG = b"\x02"
-KEPT_VALUES = 1024
-"""Values added or read that stay in memory until they are removed from the front."""
 
 
 class QueueView(View, Generic[T]):
@@ -129,20 +128,20 @@ class QueueView(View, Generic[T]):
         return value
 
     def _fill(self, start: int, end: int) -> None:
-        if end - start > 2 * KEPT_VALUES:
+        if end - start > 2 * MAX_KEPT_QUEUE_VALUES:
             return
         missing = [position for position in range(start, end) if position not in self._kept]
-        if len(missing) < 2 or len(missing) > KEPT_VALUES:
+        if len(missing) < 2 or len(missing) > MAX_KEPT_QUEUE_VALUES:
             return
         keys = [self._key(position) for position in missing]
         found = self.context.partition.get_many(keys)
-        if len(self._kept) + len(missing) > KEPT_VALUES:
+        if len(self._kept) + len(missing) > MAX_KEPT_QUEUE_VALUES:
             self._kept.clear()
         for position, key, raw in zip(missing, keys, found, strict=True):
             self._kept[position] = decode_stored(self._codec, raw, key)
 
     def _keep(self, position: int, value: T) -> None:
-        if len(self._kept) >= KEPT_VALUES:
+        if len(self._kept) >= MAX_KEPT_QUEUE_VALUES:
             self._kept.clear()
         self._kept[position] = value
 

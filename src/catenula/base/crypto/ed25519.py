@@ -23,9 +23,7 @@ from nacl.bindings import (
 from nacl.exceptions import BadSignatureError
 
 from catenula.base.crypto import edwards
-
-KEY_CACHE_LIMIT = 16_384
-"""Keys whose class is remembered, about 0.2 kB each."""
+from catenula.base.limits import MAX_CACHED_KEY_CLASSES
 
 _SIGNATURE_BYTES = 64
 _IDENTITY = b"\x01" + bytes(31)
@@ -72,6 +70,6 @@ def _library_is_lax() -> bool:
     return _library_accepts(_PROBE_KEY, _PROBE_SIGNATURE, bytes(32))
 
 
-@lru_cache(maxsize=KEY_CACHE_LIMIT)
+@lru_cache(maxsize=MAX_CACHED_KEY_CLASSES)
 def _has_prime_order(public_key: bytes) -> bool:
     return crypto_core_ed25519_is_valid_point(public_key)

@@ -12,11 +12,10 @@ from coincurve import _libsecp256k1
 from coincurve.context import GLOBAL_CONTEXT
 
 from catenula.base.errors import invariant
+from catenula.base.limits import MAX_CACHED_POINTS
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Number of points of the curve, the modulus of r and s."""
-POINT_CACHE_LIMIT = 16_384
-"""Parsed points kept, about 0.5 kB each."""
 
 _HASH_BYTES = 32
 _SCALAR_BYTES = 32
@@ -57,7 +56,7 @@ def is_scalar(raw: bytes) -> bool:
     return _ZERO < raw < _ORDER_BYTES and len(raw) == _SCALAR_BYTES
 
 
-@lru_cache(maxsize=POINT_CACHE_LIMIT)
+@lru_cache(maxsize=MAX_CACHED_POINTS)
 def load_point(compressed: bytes) -> CurvePoint | None:
     """The point with this canonical compressed form (02 or 03, 33 bytes), or None."""
     if len(compressed) != _COMPRESSED_BYTES:

@@ -27,12 +27,11 @@ from catenula.base.crypto.signatures import (
 )
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import AccountOwner
+from catenula.base.limits import MAX_GENERATION_ATTEMPTS
 
 SECRET_BYTES = 32
 MINIMUM_SCALAR_BYTES = 24
 """Shorter scalars are refused; from here to 31 bytes they are filled with zeros on the left."""
-GENERATION_ATTEMPTS_LIMIT = 16
-"""Random bytes are out of range once in 2^128; a source that fails this often is broken."""
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _EVEN_RECOVERY_BYTE = 27
@@ -63,7 +62,7 @@ def _read_scalar(text: object, what: str) -> bytes:
 
 
 def _generate_scalar(random_bytes: RandomBytes) -> bytes:
-    for _ in range(GENERATION_ATTEMPTS_LIMIT):
+    for _ in range(MAX_GENERATION_ATTEMPTS):
         candidate = random_bytes(SECRET_BYTES)
         if secp256k1.is_scalar(candidate):
             return candidate
