@@ -75,6 +75,9 @@ MAX_LOG_VALUES_PER_READ = 10_000
 MAX_ACTIVE_EPOCHS = 10_000
 """Epochs a chain may start with; no network gets near, and the range comes from a description."""
 
+MAX_CALL_DEPTH = 100
+"""Nested calls of one action; bounds the host's own stack, far beyond what applications do."""
+
 MAX_TIMEOUT_WAITS = 1_000
 """Rounds that `ChainClient.commit` waits through before it gives up."""
 

@@ -5,13 +5,15 @@ says; a service runs against a policy without prices. Reads of the key-value sto
 halves, `…_new` (issued and priced) and `wait` (delivered and priced), with a plain form for both.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import Amount, BlockHeight, Timestamp
 from catenula.execution import blobs
+from catenula.execution.applications import BytecodeSource
 from catenula.execution.environment import HttpRequest
 from catenula.execution.errors import ExecutionError, runtime_error
 from catenula.execution.executor import Executor
@@ -38,6 +40,9 @@ _HEADER_NAME_CHARACTERS = frozenset(
 )
 
 
+_Module = TypeVar("_Module")
+
+
 class Frame(NamedTuple):
     """One call on the stack of a runtime (spec 04 §4.3)."""
 
@@ -54,7 +59,7 @@ class PendingRead(NamedTuple):
     sizes: tuple[int, ...]
 
 
-class BaseRuntime:
+class BaseRuntime(ABC, Generic[_Module]):
     """The host as both kinds of guest see it; the current application is the top frame's."""
 
     def __init__(self, executor: Executor, budget: ActionBudget) -> None:
@@ -62,6 +67,32 @@ class BaseRuntime:
         self._budget = budget
         self._frames: list[Frame] = []
         self._described: set[ApplicationId] = set()
+        self._modules: dict[ApplicationId, tuple[_Module, ApplicationDescription]] = {}
+
+    @abstractmethod
+    def _make_module(
+        self, description: ApplicationDescription, bytecode: BytecodeSource
+    ) -> _Module:
+        """Load what this kind of guest runs of an application."""
+
+    def _preload(self, application_id: ApplicationId) -> None:
+        """Load an application and what it requires, depth first."""
+        stack = [application_id]
+        while stack:
+            next_id = stack.pop()
+            if next_id not in self._modules:
+                stack.extend(reversed(self._load(next_id)[1].required_application_ids))
+
+    def _load(self, application_id: ApplicationId) -> tuple[_Module, ApplicationDescription]:
+        loaded = self._modules.get(application_id)
+        if loaded is None:
+            executor = self._executor
+            description = blobs.loaded_description(executor, application_id, self._described)
+            module = self._make_module(
+                description, lambda blob_id: blobs.bytecode(executor, blob_id)
+            )
+            loaded = self._modules[application_id] = (module, description)
+        return loaded
 
     @property
     def _frame(self) -> Frame:

@@ -12,9 +12,10 @@ from typing import NamedTuple, TypeVar
 from catenula.base.compression import compress
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import U32, Amount, Timestamp
+from catenula.base.limits import MAX_CALL_DEPTH
 from catenula.execution import accounts, blobs, epochs, queries, streams
 from catenula.execution.accounts import Authority
-from catenula.execution.applications import ContractInstance, ContractModule
+from catenula.execution.applications import BytecodeSource, ContractInstance, ContractModule
 from catenula.execution.base_runtime import BaseRuntime, Frame
 from catenula.execution.chain_creation import open_chain
 from catenula.execution.environment import HttpRequest
@@ -46,9 +47,6 @@ from catenula.protocol import (
 )
 from catenula.storage.batch import Batch
 
-MAXIMUM_CALL_DEPTH = 100
-"""Nested calls of one action; bounds the host's own stack, far beyond what applications do."""
-
 _Result = TypeVar("_Result")
 
 
@@ -71,7 +69,7 @@ class ActionOrigin(NamedTuple):
     is_free: bool = False
 
 
-class ContractRuntime(BaseRuntime):
+class ContractRuntime(BaseRuntime[ContractModule]):
     """The host as a contract sees it."""
 
     def __init__(self, executor: Executor, budget: ActionBudget, origin: ActionOrigin) -> None:
@@ -80,7 +78,6 @@ class ContractRuntime(BaseRuntime):
         self._refund_grant_to = origin.refund_grant_to
         self._message = origin.message
         self._finalizing = False
-        self._modules: dict[ApplicationId, tuple[ContractModule, ApplicationDescription]] = {}
         self._instances: dict[ApplicationId, ContractInstance] = {}
 
     # Life cycle, used by the executor of actions
@@ -96,23 +93,10 @@ class ContractRuntime(BaseRuntime):
             self._call(loaded, None, self._signer, entry=_finalize)
         return result
 
-    def _preload(self, application_id: ApplicationId) -> None:
-        stack = [application_id]
-        while stack:
-            next_id = stack.pop()
-            if next_id not in self._modules:
-                stack.extend(reversed(self._load(next_id)[1].required_application_ids))
-
-    def _load(self, application_id: ApplicationId) -> tuple[ContractModule, ApplicationDescription]:
-        loaded = self._modules.get(application_id)
-        if loaded is None:
-            executor = self._executor
-            description = blobs.loaded_description(executor, application_id, self._described)
-            module = executor.environment.applications.contract(
-                description, lambda blob_id: blobs.bytecode(executor, blob_id)
-            )
-            loaded = self._modules[application_id] = (module, description)
-        return loaded
+    def _make_module(
+        self, description: ApplicationDescription, bytecode: BytecodeSource
+    ) -> ContractModule:
+        return self._executor.environment.applications.contract(description, bytecode)
 
     def _call(
         self,
@@ -205,8 +189,7 @@ class ContractRuntime(BaseRuntime):
             recipient=recipient,
             amount=amount,
         )
-        if message is not None:
-            self._executor.tracker.outgoing_messages.append(message)
+        self._send(message)
 
     def claim(self, source: Account, recipient: Account, amount: Amount) -> None:
         """Claim from an account on this or another chain."""
@@ -217,6 +200,9 @@ class ContractRuntime(BaseRuntime):
             recipient=recipient,
             amount=amount,
         )
+        self._send(message)
+
+    def _send(self, message: OutgoingMessage | None) -> None:
         if message is not None:
             self._executor.tracker.outgoing_messages.append(message)
 
@@ -297,8 +283,8 @@ class ContractRuntime(BaseRuntime):
             raise runtime_error("ReentrantCall", application_id=callee)
         if self._finalizing:
             raise runtime_error("CrossApplicationCallInFinalize")
-        if len(self._frames) >= MAXIMUM_CALL_DEPTH:
-            raise runtime_error("ExcessiveCallDepth", maximum=MAXIMUM_CALL_DEPTH)
+        if len(self._frames) >= MAX_CALL_DEPTH:
+            raise runtime_error("ExcessiveCallDepth", maximum=MAX_CALL_DEPTH)
         frame = self._frame
         return self._call(
             callee,

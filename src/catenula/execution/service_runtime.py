@@ -6,8 +6,7 @@ are collected in call order.
 
 from catenula.base.identifiers import ApplicationId
 from catenula.base.integers import Timestamp
-from catenula.execution import blobs
-from catenula.execution.applications import ServiceInstance, ServiceModule
+from catenula.execution.applications import BytecodeSource, ServiceInstance, ServiceModule
 from catenula.execution.base_runtime import BaseRuntime, Frame
 from catenula.execution.environment import HttpRequest
 from catenula.execution.errors import runtime_error, runtime_limit
@@ -16,34 +15,23 @@ from catenula.execution.resources import ActionBudget
 from catenula.protocol import ApplicationDescription, HttpResponse, UserOperation
 
 
-class ServiceRuntime(BaseRuntime):
+class ServiceRuntime(BaseRuntime[ServiceModule]):
     """The host as a service sees it; one lives for one query."""
 
     def __init__(self, executor: Executor) -> None:
         super().__init__(executor, ActionBudget(executor.controller, 0))
         self.scheduled_operations: list[UserOperation] = []
-        self._modules: dict[ApplicationId, tuple[ServiceModule, ApplicationDescription]] = {}
         self._instances: dict[ApplicationId, ServiceInstance] = {}
 
     def run(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Load a service with its requirements and answer ``query``."""
-        stack = [application_id]
-        while stack:
-            next_id = stack.pop()
-            if next_id not in self._modules:
-                stack.extend(reversed(self._load(next_id)[1].required_application_ids))
+        self._preload(application_id)
         return self.query_application(application_id, query)
 
-    def _load(self, application_id: ApplicationId) -> tuple[ServiceModule, ApplicationDescription]:
-        loaded = self._modules.get(application_id)
-        if loaded is None:
-            executor = self._executor
-            description = blobs.loaded_description(executor, application_id, self._described)
-            module = executor.environment.applications.service(
-                description, lambda blob_id: blobs.bytecode(executor, blob_id)
-            )
-            loaded = self._modules[application_id] = (module, description)
-        return loaded
+    def _make_module(
+        self, description: ApplicationDescription, bytecode: BytecodeSource
+    ) -> ServiceModule:
+        return self._executor.environment.applications.service(description, bytecode)
 
     def query_application(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Query another service; one that is being queried already is refused."""

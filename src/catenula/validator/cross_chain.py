@@ -3,8 +3,9 @@
 Updates are cumulative, so a newer one replaces a waiting older one of the same pair. Target chains
 proceed independently, each one step at a time; as many are served at once as there are lanes, so
 that their writes can share a commit. The queue holds at most `MAX_CROSS_CHAIN_QUEUE` pairs; beyond
-that a request is dropped and counted. A request that is dropped or refused comes again when its
-sender's chain is touched, because the sender's outbox is durable.
+that a request is dropped and counted. What a dropped or refused request carried stays in the
+sender's durable outbox, and goes out again with the next message to that recipient, when a query
+asks for it, or when the sender's chain is loaded again.
 """
 
 import asyncio
