@@ -167,3 +167,15 @@ def test_ordered_keys_match_a_set(steps: list[tuple[bool, bytes]], prefix: bytes
             model.discard(key)
     wanted = [key for key in sorted(model) if key.startswith(prefix)]
     assert list(ordered.starting_with(prefix)) == wanted
+
+
+def test_a_store_serves_one_node_at_a_time(tmp_path: Path) -> None:
+    """Invariant W1."""
+    name = f"sqlite:{tmp_path / 'store'}"
+    with open_store(name) as first, open_store(name) as second:
+        first.claim()
+        first.claim()
+        with pytest.raises(LocalError, match="in use by another node"):
+            second.claim()
+        first.close()
+        second.claim()

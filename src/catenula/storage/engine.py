@@ -106,6 +106,14 @@ class Store(ABC):
     def acquire(self, scope: bytes) -> Fence:
         """Take over ``scope`` durably with a token above all earlier ones."""
 
+    def claim(self) -> None:
+        """Be the only node on this store until it is closed; `LocalError` when another one is.
+
+        Two nodes with one key over one store could vote twice (C2). Engines that only one process
+        can open have nothing to do.
+        """
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Release files and memory; later calls fail with `LocalError`."""

@@ -7,6 +7,7 @@
   it is read. A new file appears under its name only when complete, so an empty file is damage.
 """
 
+import fcntl
 import os
 import sqlite3
 import tempfile
@@ -134,6 +135,7 @@ class SqliteStore(Store):
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock()
         self._closed = False
+        self._claim: int | None = None
         self._guard(self._open)
 
     def partition(self, root: bytes) -> SqlitePartition:
@@ -160,10 +162,31 @@ class SqliteStore(Store):
         with self._lock:
             return self._guard(lambda: self._raise_token(scope))
 
+    def claim(self) -> None:
+        """Hold a lock on a file beside the store; the system releases it when the process ends."""
+        if self._claim is None:
+            self._claim = self._guard(self._lock_owner_file)
+
+    def _lock_owner_file(self) -> int:
+        descriptor = os.open(f"{self._path}-owner", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise LocalError(
+                f"the store {self.name} is in use by another node; stop that one first",
+                retryable=True,
+                store=self.name,
+            ) from error
+        return descriptor
+
     def close(self) -> None:
         """Close all connections; the last one folds the log into the file."""
         with self._lock:
             self._closed = True
+            if self._claim is not None:
+                os.close(self._claim)
+                self._claim = None
             for connection in self._connections:
                 connection.close()
             self._connections = []

@@ -72,6 +72,9 @@ class FaultyStore(Store):
         """The partition of the wrapped store."""
         return self.inner.partition(root)
 
+    def claim(self) -> None:
+        self.inner.claim()
+
     def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
         """Commit, unless a fault is planned for this one (`InjectedFault`)."""
         self.commits += 1

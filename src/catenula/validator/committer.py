@@ -274,7 +274,11 @@ class GroupCommitter:
 
 
 def committer_for(store: Store, threads: CommitThreads | None = None) -> Committer:
-    """The committer that suits a store; several stores of a process may share ``threads``."""
+    """The committer that suits a store; several stores of a process may share ``threads``.
+
+    It is the store's only writer: `LocalError` when another node has claimed the store.
+    """
+    store.claim()
     if store.name.startswith("memory:"):
         return InlineCommitter(store)
     return GroupCommitter(store, threads.assign() if threads is not None else None)
