@@ -124,11 +124,12 @@ class CommitThread:
 class CommitThreads:
     """The threads that the stores of one process share.
 
-    More threads than processors only take the interpreter from each other.
+    One less than there are processors by default: the event loop needs one, and more threads only
+    take the interpreter from each other.
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._threads = [CommitThread() for _ in range(count or os.cpu_count() or 1)]
+        self._threads = [CommitThread() for _ in range(count or max((os.cpu_count() or 1) - 1, 1))]
         self._assigned = 0
 
     def assign(self) -> CommitThread:
