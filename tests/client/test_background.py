@@ -106,3 +106,16 @@ async def test_after_closing_nothing_is_sent() -> None:
     network.updates.submit(FAST, update)
     assert not await delivery.settled()
     assert network.sent == [(SLOW, CHAINS[0], 1)]
+
+
+@asynchronous
+async def test_whoever_waits_for_a_delivery_hears_of_the_end() -> None:
+    network = Network()
+    network.submit(SLOW, 0, 1)
+    await asyncio.sleep(0)
+    delivery = Delivery(1, 1)
+    update = Update(CHAINS[0], BlockHeight(2), delivery=delivery, weight=1)
+    network.updates.submit(SLOW, update)
+    await network.updates.close()
+    async with asyncio.timeout(10):
+        assert not await delivery.settled()

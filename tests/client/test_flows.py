@@ -215,20 +215,7 @@ async def test_anyone_may_propose_on_an_open_chain() -> None:
 @asynchronous
 async def test_validators_run_a_public_chain() -> None:
     world = World()
-    public = ChainOwnership(
-        timeout_config=TimeoutConfig(fallback_duration=TimeDelta(0)),
-    )
-    chain_id = await world.open(public)
-    source = await world.user(3)
-    committed(await source.transfer(Account.chain(chain_id), "3"))
-    await world.settled()
-    accounts = [keys.account for keys in world.network.configuration.validators]
-    chains = []
-    for key in accounts:
-        client = world.client(signer=InMemorySigner([key]))
-        chains.append(await client.assign(key.owner(), chain_id))
-    for chain in chains:
-        await chain.synchronize()
+    chains = await public_chain_with_a_message(world)
     outcomes = [(await chain.process_inbox()) for chain in chains]
     assert sum(len(certificates) for certificates, _ in outcomes) == 1
     (round_,) = [c[0].round for c, _ in outcomes if c]
@@ -240,6 +227,18 @@ async def test_validators_run_a_public_chain() -> None:
 async def test_a_silent_leader_is_timed_out() -> None:
     """Liveness L1."""
     world = World()
+    chains = await public_chain_with_a_message(world)
+    leader = chains[0].state().manager.rules.leader(Round.validator(0))
+    others = [chain for chain in chains if chain.owner != leader]
+    waiting = [await chain.execute() for chain in others]
+    assert all(isinstance(outcome, WaitForTimeout) for outcome in waiting)
+    certificate = await pass_rounds(world, others)
+    assert certificate.round > Round.validator(0)
+    assert await others[0].query_balance() == tokens(13)
+
+
+async def public_chain_with_a_message(world: World) -> list[ChainClient]:
+    """A public chain that was sent 3 tokens, as the client of each validator sees it."""
     public = ChainOwnership(
         timeout_config=TimeoutConfig(fallback_duration=TimeDelta(0)),
     )
@@ -253,13 +252,7 @@ async def test_a_silent_leader_is_timed_out() -> None:
         client = world.client(signer=InMemorySigner([key]))
         chains.append(await client.assign(key.owner(), chain_id))
         await chains[-1].synchronize()
-    leader = chains[0].state().manager.rules.leader(Round.validator(0))
-    others = [chain for chain in chains if chain.owner != leader]
-    waiting = [await chain.execute() for chain in others]
-    assert all(isinstance(outcome, WaitForTimeout) for outcome in waiting)
-    certificate = await pass_rounds(world, others)
-    assert certificate.round > Round.validator(0)
-    assert await others[0].query_balance() == tokens(13)
+    return chains
 
 
 async def pass_rounds(world: World, chains: list[ChainClient]) -> ConfirmedBlockCertificate:

@@ -252,6 +252,15 @@ def undisturbed(scenario: Scenario) -> tuple[TinyNetwork, object, int]:
     return network, reply, groups
 
 
+def about_to_fail(scenario: Scenario, fault: Fault, kept: int) -> tuple[TinyNode, Request]:
+    """A prepared node whose next commit fails, and the request that makes it."""
+    network = _network()
+    request = scenario.prepare(network)
+    node = network.node
+    node.store.fail_at(node.store.commits + 1, fault, kept_groups=kept)
+    return node, request
+
+
 def crash_points(scenario: Scenario) -> Iterator[tuple[Fault, int]]:
     _, _, groups = undisturbed(scenario)
     yield Fault.BEFORE, 0
@@ -271,10 +280,7 @@ def test_a_request_that_a_crash_broke_off_is_repeated_as_if_nothing_had_been(
     scenario: Scenario, fault: Fault, kept: int
 ) -> None:
     expected, reply, _ = undisturbed(scenario)
-    network = _network()
-    request = scenario.prepare(network)
-    node = network.node
-    node.store.fail_at(node.store.commits + 1, fault, kept_groups=kept)
+    node, request = about_to_fail(scenario, fault, kept)
     with pytest.raises(InjectedFault):
         request(node)
     node.crash()
@@ -290,10 +296,7 @@ def test_a_failed_write_is_a_local_error_and_the_node_goes_on_without_a_restart(
     scenario: Scenario, fault: Fault, kept: int
 ) -> None:
     expected, reply, _ = undisturbed(scenario)
-    network = _network()
-    request = scenario.prepare(network)
-    node = network.node
-    node.store.fail_at(node.store.commits + 1, fault, kept_groups=kept)
+    node, request = about_to_fail(scenario, fault, kept)
     with pytest.raises(LocalError):
         request(node)
     node.check_promises()

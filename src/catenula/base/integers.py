@@ -43,21 +43,9 @@ def checked_add(left: _Integer, right: int, maximum: int = U64_MAX) -> _Integer:
     return result  # type: ignore[return-value]  # The NewType is erased by int addition.
 
 
-def checked_sub(left: _Integer, right: int) -> _Integer:
-    """``left - right`` of ``left``'s type, or `ArithmeticOverflow` below zero."""
-    if right > left:
-        raise ArithmeticOverflow("subtract", left=left, right=right)
-    return left - right  # type: ignore[return-value]  # The NewType is erased by int subtraction.
-
-
 def saturating_add(left: _Integer, right: int, maximum: int = U64_MAX) -> _Integer:
     """``left + right``, at most ``maximum``."""
     return min(left + right, maximum)  # type: ignore[return-value]  # The NewType is erased by min.
-
-
-def saturating_sub(left: _Integer, right: int) -> _Integer:
-    """``left - right``, at least zero."""
-    return max(left - right, 0)  # type: ignore[return-value]  # The NewType is erased by max.
 
 
 def tokens(count: int) -> Amount:

@@ -157,6 +157,8 @@ class BackgroundUpdates:
         self._closed = True
         tasks = [task for lane in self._lanes.values() for task in lane.running.values()]
         for lane in self._lanes.values():
+            for update in lane.waiting.values():
+                update.report(acknowledged=False)
             lane.waiting.clear()
         for task in tasks:
             task.cancel()

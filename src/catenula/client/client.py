@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.limits import MAX_CLIENT_CHAINS_IN_MEMORY
-from catenula.chain.ownership_rules import fallback_owners, may_propose_in_multi_leader_round
 from catenula.client.background import BackgroundUpdates, Update
 from catenula.client.chain_client import ChainClient
 from catenula.client.context import ClientContext
@@ -21,6 +20,7 @@ from catenula.client.options import DEFAULT_OPTIONS, ClientOptions
 from catenula.client.remote_node import NodeProvider, RemoteNode, Validators
 from catenula.client.session import ChainSession
 from catenula.client.signers import Signer, WalletSigner
+from catenula.client.staging import may_propose
 from catenula.client.synchronize import fetch_chain_info, synchronize_chain
 from catenula.client.trust import Committees
 from catenula.client.updater import bring_up_to_date
@@ -140,10 +140,7 @@ class Client:
         await fetch_chain_info(self.context, chain_id)
         await synchronize_chain(self.context, chain_id, with_consensus=True)
         state = self.context.local.chain(chain_id)
-        ownership = state.execution.system.ownership.get()
-        is_public = not ownership.owners and not ownership.super_owners
-        validators = fallback_owners(state.current_committee()) if is_public else {}
-        if not may_propose_in_multi_leader_round(ownership, owner) and owner not in validators:
+        if not may_propose(state, owner):
             raise NotAnOwner(
                 Explanation(
                     "The owner may not propose blocks of this chain",

@@ -88,8 +88,9 @@ class ChainCommands:
         permissions: ApplicationPermissions | None = None,
     ) -> Outcome[ChainDescription]:
         """Create a child chain; it enters the wallet if one of its keys is here."""
-        held = amount_of(balance) if isinstance(balance, str) else balance
-        config = OpenChainConfig(ownership, held, permissions or ApplicationPermissions())
+        config = OpenChainConfig(
+            ownership, _amount(balance), permissions or ApplicationPermissions()
+        )
         outcome = await self.execute((OpenChain(config),))
         return _mapped(outcome, _last_description)
 
@@ -175,5 +176,5 @@ def _mapped(outcome: BlockOutcome, read: Callable[[ConfirmedBlockCertificate], _
 
 
 def _last_description(certificate: ConfirmedBlockCertificate) -> ChainDescription:
-    """The description created by the last transaction of a block."""
-    return ChainDescription.from_bcs(certificate.block.body.blobs[-1][-1].bytes)
+    """The chain that the last operation of a block created."""
+    return certificate.block.created_chains()[-1]

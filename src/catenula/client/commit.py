@@ -11,8 +11,6 @@ from catenula.client.processing import process_certificate
 from catenula.client.session import ChainSession
 from catenula.client.wallet import WalletChain
 from catenula.protocol import (
-    BlobType,
-    Block,
     BlockHeight,
     ChainDescription,
     Committee,
@@ -77,7 +75,7 @@ def broadcast(
 async def adopt_children(context: ClientContext, certificate: ConfirmedBlockCertificate) -> None:
     """Take chains into the wallet that this block created for keys of this client."""
     rows: dict[ChainId, WalletChain] = {}
-    for description in _created_chains(certificate.block):
+    for description in certificate.block.created_chains():
         chain_id, config = description.chain_id, description.config
         owner = await _own_key_among(context, description)
         if owner is not None and context.wallet.chain(chain_id) is None:
@@ -90,15 +88,6 @@ async def adopt_children(context: ClientContext, certificate: ConfirmedBlockCert
         await context.wallet.put_chains(rows)
         # Messages of this very block to the new chains may have been passed over.
         await context.local.confirm(certificate, ProcessMode.AUTO)
-
-
-def _created_chains(block: Block) -> list[ChainDescription]:
-    return [
-        ChainDescription.from_bcs(blob.bytes)
-        for blobs in block.body.blobs
-        for blob in blobs
-        if blob.blob_type is BlobType.CHAIN_DESCRIPTION
-    ]
 
 
 async def _own_key_among(

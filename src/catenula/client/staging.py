@@ -89,7 +89,7 @@ async def identity(context: ClientContext, session: ChainSession) -> AccountOwne
                 "use another chain; a chain without owners stays deactivated",
             )
         )
-    if not may_propose_in_multi_leader_round(ownership, owner) and not _is_public_for(chain, owner):
+    if not may_propose(chain, owner):
         raise NotAnOwner(
             _told(
                 place,
@@ -112,9 +112,11 @@ def _told(place: Explanation, what: str, next_step: str) -> Explanation:
     return Explanation(what, place.chain_id, place.height, who=place.who, next_step=next_step)
 
 
-def _is_public_for(chain: ChainState, owner: AccountOwner) -> bool:
-    """Whether the validators run the chain and ``owner`` is the account of one of them."""
+def may_propose(chain: ChainState, owner: AccountOwner) -> bool:
+    """Whether ``owner`` may propose on the chain; where it has no owners, validators may."""
     ownership = chain.execution.system.ownership.get()
+    if may_propose_in_multi_leader_round(ownership, owner):
+        return True
     if ownership.owners or ownership.super_owners:
         return False
     return owner in fallback_owners(chain.current_committee())

@@ -31,9 +31,6 @@ class ErrorContext(NamedTuple):
 BLOCK_CONTEXT = ErrorContext("Block")
 QUERY_CONTEXT = ErrorContext("Query")
 
-LOCAL_CODES = frozenset({"InternalError"})
-"""Codes that are this node's own fault and never blamed on a proposer (spec 02 §13)."""
-
 
 class ExecutionError(ProtocolError):
     """A transaction cannot be executed.
@@ -46,11 +43,6 @@ class ExecutionError(ProtocolError):
         super().__init__(code, **fields)
         self.context: ErrorContext | None = None
         self.raised_by_runtime = False
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this node, not the proposer, is at fault."""
-        return self.code in LOCAL_CODES
 
     def message(self) -> str:
         """One line for a person, with the transaction it belongs to."""

@@ -103,8 +103,7 @@ class NetworkChain:
         """Create a child chain with some of this chain's tokens."""
         config = OpenChainConfig(ownership, amount_from(tokens))
         certificate = await self.client.commit((OpenChain(config),))
-        description = ChainDescription.from_bcs(certificate.block.body.blobs[-1][-1].bytes)
-        return description, receipt_of(certificate)
+        return certificate.block.created_chains()[-1], receipt_of(certificate)
 
     async def change_owners(
         self,

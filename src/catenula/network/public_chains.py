@@ -8,9 +8,7 @@ leader of the round, or waits for the round to end if it is not. A dead leader i
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.client import ChainClient, Client, ClientSetup, Conflict, InboxTask, WaitForTimeout
 from catenula.protocol import (
-    BlobType,
     Block,
-    ChainDescription,
     ChainOwnership,
     ChangeOwnership,
     ConfirmedBlockCertificate,
@@ -64,11 +62,9 @@ class PublicChainRunner:
 
     def _look_for_public_chains(self, block: Block) -> None:
         """A block may create public chains, and it may make its own chain public."""
-        for blob_id, blob in block.created_blobs.items():
-            if blob_id.blob_type is BlobType.CHAIN_DESCRIPTION:
-                description = ChainDescription.from_bcs(blob.bytes)
-                if is_public(description.config.ownership):
-                    self._take_up(description.chain_id)
+        for description in block.created_chains():
+            if is_public(description.config.ownership):
+                self._take_up(description.chain_id)
         if any(_changes_ownership(transaction) for transaction in block.body.transactions):
             chain = self._driver.worker_of(block.chain_id).chain(block.chain_id)
             if is_public(chain.execution.system.ownership.get()):

@@ -9,6 +9,7 @@ from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch, Timestamp
 from catenula.base.memo import cached_property
 from catenula.protocol.blobs import Blob, BlobContent
+from catenula.protocol.chains import ChainDescription
 from catenula.protocol.identifiers import BlobId, BlobType, Event, EventId, StreamId
 from catenula.protocol.messages import IncomingBundle, MessageAction, OutgoingMessage
 from catenula.protocol.operations import Operation, published_blob_ids
@@ -194,6 +195,15 @@ class Block(MemoRecord, frozen=True):
     def created_blobs(self) -> dict[BlobId, BlobContent]:
         """Blobs created by executing the block, by id."""
         return {blob.id: blob for blobs in self.body.blobs for blob in blobs}
+
+    def created_chains(self) -> list[ChainDescription]:
+        """Descriptions of the chains this block created, in order."""
+        return [
+            ChainDescription.from_bcs(blob.bytes)
+            for blobs in self.body.blobs
+            for blob in blobs
+            if blob.blob_type is BlobType.CHAIN_DESCRIPTION
+        ]
 
     @property
     def published_blob_ids(self) -> frozenset[BlobId]:

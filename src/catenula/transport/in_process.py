@@ -54,11 +54,6 @@ class InProcessNode:
         """The validator's name."""
         return self._name
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether calls are refused."""
-        return self._stopped
-
     def stop(self) -> None:
         """Refuse every call from now on, also those that wait for a slow answer."""
         self._stopped = True

@@ -390,11 +390,6 @@ class _Done(NamedTuple, Generic[_T]):
     delivered: asyncio.Future[None] | None
 
 
-def _fail(result: "asyncio.Future[_Done[_T]]", error: BaseException) -> None:
-    if not result.done():
-        result.set_exception(error)
-
-
 def partition_of(chain_id: ChainId) -> int:
     """The partition of a chain, 0…63; chain ids are uniformly distributed."""
     return chain_id[0] % PARTITIONS

@@ -249,14 +249,6 @@ class View(ABC):
             found = self._hash = self._compute_hash()
         return found
 
-    def touch_memo(self) -> None:
-        """Forget the memo, as any write access does."""
-        self._hash = None
-
-    def has_stored_memo(self) -> bool:
-        """Whether a memo is stored next to the content (spec 03 §4.4)."""
-        return bool(self._memo_key) and self._known_memo() is not None
-
     def staged(self) -> Any:
         """A cheap immutable picture of the uncommitted changes, for `restore`."""
         return (self._staged(), self._hash)

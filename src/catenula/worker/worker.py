@@ -15,7 +15,7 @@ from typing import TypeVar
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
-from catenula.base.integers import U64, BlockHeight, Timestamp
+from catenula.base.integers import BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
 from catenula.execution.environment import Oracles
@@ -374,10 +374,7 @@ class Worker:
         """Remember how much of each validator's received log is handled (spec 07 §6.5)."""
 
         def update(step: Step) -> None:
-            stored = step.chain.received_certificate_trackers
-            for validator, count in trackers.items():
-                if count > (stored.get(validator) or 0):
-                    stored.insert(validator, U64(count))
+            step.chain.record_received_certificates(trackers)
             step.save()
 
         return self._run(chain_id, Timestamp(0), update)

@@ -43,7 +43,6 @@ from catenula.conformance.benchmarks.networks import (
 )
 from catenula.network import Network, NetworkChain
 from catenula.protocol import (
-    ChainDescription,
     ChainInfoQuery,
     ChainOwnership,
     OpenChain,
@@ -89,8 +88,7 @@ async def _open_chains(parent: NetworkChain, count: int) -> list[ChainId]:
     """Open chains of the parent's owner in one block."""
     config = OpenChainConfig(ChainOwnership.single(parent.wallet.owner), _HELD)
     certificate = await parent.client.commit((OpenChain(config),) * count)
-    blobs = (blob for blobs in certificate.block.body.blobs for blob in blobs)
-    return [ChainDescription.from_bcs(blob.bytes).chain_id for blob in blobs]
+    return [description.chain_id for description in certificate.block.created_chains()]
 
 
 # Living with them
