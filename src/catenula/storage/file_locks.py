@@ -33,8 +33,8 @@ class StoreInUse(LocalError):
 
     def __init__(self, store: str, process: str) -> None:
         super().__init__(
-            f"the store {store} is in use by another process{process}; stop that one first, or wait "
-            "until it is done",
+            f"the store {store} is in use by another process{process}; stop that one first, or "
+            "wait until it is done",
             retryable=True,
             store=store,
         )
