@@ -24,6 +24,7 @@ from catenula.protocol import (
     BlockProposal,
     ChainInfo,
     ChainInfoQuery,
+    ConfirmedBlockCertificate,
     EventId,
     LockingFast,
     LockingRegular,
@@ -161,12 +162,18 @@ async def download_blocks(
             heights = [BlockHeight(height) for height in range(start, end)]
             batch = await context.downloads.certificates_by_heights(remote, chain_id, heights)
         async with context.synchronizing.lock(chain_id):
-            for certificate in batch:
-                # The same blocks may have come from elsewhere meanwhile.
-                if certificate.block.height >= local.chain(chain_id).next_block_height:
-                    await process_certificate(
-                        context, certificate, mode=ProcessMode.EXECUTE, sources=(remote,)
-                    )
+            await _execute_blocks(context, batch, remote)
+
+
+async def _execute_blocks(
+    context: ClientContext, batch: Sequence[ConfirmedBlockCertificate], remote: RemoteNode
+) -> None:
+    for certificate in batch:
+        # The same blocks may have come from elsewhere meanwhile.
+        if certificate.block.height >= context.local.chain(certificate.chain_id).next_block_height:
+            await process_certificate(
+                context, certificate, mode=ProcessMode.EXECUTE, sources=(remote,)
+            )
 
 
 # Consensus of the height being decided
