@@ -2,19 +2,71 @@
 
 from catenula.cli.lazy import LazyCommand, LazyTable, Rows
 
+
+def _chain(place: str, summary: str) -> LazyCommand:
+    return LazyCommand(f"catenula.cli.chain.{place}", summary)
+
+
+def _wallet(place: str, summary: str) -> LazyCommand:
+    return LazyCommand(f"catenula.cli.wallet.{place}", summary)
+
+
 _WALLET: Rows = {
-    "show": LazyCommand("catenula.cli.wallet.show:show", "List the chains of the wallet."),
-    "init": LazyCommand("catenula.cli.wallet.init:init", "Make a wallet for a network."),
-    "export-genesis": LazyCommand(
-        "catenula.cli.wallet.init:export_genesis", "Save the genesis configuration of a network."
+    "show": _wallet("show:show", "List the chains of the wallet."),
+    "set-default": _wallet("change:set_default", "Choose the chain that is used by default."),
+    "init": _wallet("init:init", "Make a wallet for a network."),
+    "export-genesis": _wallet("init:export_genesis", "Save the genesis configuration."),
+    "follow-chain": _wallet("change:follow_chain", "Take in a chain to read it."),
+    "forget-keys": _wallet("change:forget_keys", "Stop proposing on a chain."),
+    "forget-chain": _wallet("change:forget_chain", "Remove a chain from the wallet."),
+}
+
+_CHAIN: Rows = {
+    "show-block": _chain("show:show_block", "Show a block that is known here."),
+    "show-chain-description": _chain(
+        "show:show_chain_description", "Show where a chain comes from."
     ),
 }
 
 COMMANDS: Rows = {
     # Chains and tokens.
-    "transfer": LazyCommand("catenula.cli.chain.tokens:transfer", "Send native tokens."),
-    # Wallet and chains.
+    "transfer": _chain("tokens:transfer", "Send native tokens."),
+    "open-chain": _chain("opening:open_chain", "Create a chain with one owner."),
+    "open-multi-owner-chain": _chain(
+        "opening:open_multi_owner_chain", "Create a chain with any ownership."
+    ),
+    "show-ownership": _chain("ownership:show_ownership", "Show who owns a chain."),
+    "change-ownership": _chain("ownership:change_ownership", "Change who owns a chain."),
+    "set-preferred-owner": _chain(
+        "ownership:set_preferred_owner", "Choose who signs for a chain, in this run only."
+    ),
+    "change-application-permissions": _chain(
+        "permissions:change_application_permissions", "Change what applications may do on a chain."
+    ),
+    "close-chain": _chain("opening:close_chain", "Close a chain for good."),
+    "show-network-description": _chain(
+        "show:show_network_description", "Show what identifies the network."
+    ),
+    "local-balance": _chain("tokens:local_balance", "Show a balance as it is known here."),
+    "query-balance": _chain("tokens:query_balance", "Show a balance with waiting messages."),
+    "sync-balance": _chain("tokens:sync_balance", "Deprecated: sync, then query-balance."),
+    "sync": _chain("following:sync", "Fetch a chain from the validators."),
+    "process-inbox": _chain("following:process_inbox", "Take in the messages that wait."),
+    "retry-pending-block": _chain(
+        "following:retry_pending_block", "Finish a block that was left unfinished."
+    ),
+    "keygen": _chain("keys:keygen", "Make a key."),
+    "assign": _chain("keys:assign", "Take a chain into the wallet for an owner."),
+    "watch": _chain("following:watch", "Print notifications about a chain."),
+    # Blobs and events.
+    "publish-data-blob": _chain("blobs:publish_data_blob", "Publish a file."),
+    "read-data-blob": _chain("blobs:read_data_blob", "Check that a blob can be read."),
+    "list-events-from-index": _chain(
+        "show:list_events_from_index", "Show the events of a stream that are known here."
+    ),
+    # What is here.
     "wallet": LazyTable(_WALLET, "Look at the wallet and change it."),
+    "chain": LazyTable(_CHAIN, "Look at chains that are known here."),
     # Tools of this project.
     "tour": LazyCommand(
         "catenula.cli.tour:tour", "Start a network of four validators and show what it can do."
