@@ -10,7 +10,7 @@ from typing import Any
 
 from catenula.base.codec import codec_of, schema
 from catenula.base.identifiers import AccountOwner, GenericApplicationId
-from catenula.protocol import Block
+from catenula.protocol import BlobContent, Block
 
 _INDENT = "    "
 
@@ -35,7 +35,8 @@ _NAMED_BYTES = {"stream_name": "StreamName", "operation_results": "OperationResu
 
 def debug_text(node: schema.Node, value: Any) -> str:
     """The text of a value of a declared type."""
-    return _WRITERS[type(node)](node, value)
+    kind = next(kind for kind in type(node).__mro__ if kind in _WRITERS)
+    return _WRITERS[kind](node, value)
 
 
 def debug_fields(name: str, **fields: str) -> str:
@@ -146,6 +147,9 @@ def _group(node: schema.TupleNode, value: Any) -> str:
 
 
 def _record(node: schema.RecordNode, value: Any) -> str:
+    if isinstance(value, BlobContent):
+        content = _structure("BlobContent", _shown_fields(node, value))
+        return debug_fields("Blob", hash=str(value.hash), content=content)
     return _structure(node.name, _shown_fields(node, value))
 
 
@@ -188,7 +192,7 @@ def _as_record(node: schema.Node) -> schema.RecordNode:
     return node
 
 
-_WRITERS: dict[type[schema.Node], Callable[[Any, Any], str]] = {
+_WRITERS: dict[type, Callable[[Any, Any], str]] = {
     schema.IntegerNode: _integer,
     schema.BoolNode: _boolean,
     schema.BytesNode: _bytes,

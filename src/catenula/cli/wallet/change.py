@@ -45,13 +45,13 @@ def follow_chain(invocation: Invocation, chain_id: ChainId, sync: bool) -> None:
     """Take a chain into the wallet without an owner, to read it."""
 
     async def body(session: Session) -> None:
-        known = session.wallet.content.entry(chain_id)
         with session.output.progress("looking for the chain"):
-            chain = await session.client.follow(chain_id)
+            if session.wallet.content.entry(chain_id) is None:
+                await session.client.follow(chain_id)
+                session.set_owner(chain_id, None)
+            chain = await session.chain(chain_id)
             if sync:
                 await chain.synchronize()
-        if known is None:
-            session.set_owner(chain_id, None)
         session.output.result({"chain_id": str(chain_id)})
 
     invocation.run(body)
