@@ -6,11 +6,11 @@ from catenula.base.crypto import AccountSecretKey, SignatureScheme, ValidatorSec
 from catenula.base.errors import DecodeError
 from catenula.base.integers import U64, Epoch, tokens
 from catenula.client import InMemorySigner
+from catenula.client.administration.batches import parse_changes
 from catenula.client.administration.committees import (
     admin_chain,
     apply_changes,
     change_committee,
-    parse_changes,
     plan_changes,
     revoke_epochs,
     with_policy,

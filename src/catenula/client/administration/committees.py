@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catenula.base.codec import codec_of
-from catenula.base.crypto import AccountPublicKey, Secp256k1PublicKey
-from catenula.base.errors import DecodeError
-from catenula.base.integers import U64, U64_MAX, Epoch
+from catenula.base.crypto import Secp256k1PublicKey
+from catenula.base.integers import Epoch
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client
 from catenula.client.errors import BlockRefused, Explanation
@@ -21,15 +19,12 @@ from catenula.protocol import (
     Committee,
     ConfirmedBlockCertificate,
     CreateCommittee,
+    Operation,
     PublishCommitteeBlob,
     RemoveCommittee,
     ResourceControlPolicy,
     ValidatorState,
 )
-
-_ACCOUNT_KEYS = codec_of(AccountPublicKey)
-_CHANGE_FIELDS = {"accountKey", "address", "votes"}
-DEFAULT_VOTES = U64(1)
 
 Edit = Callable[[Committee], Committee | None]
 """Makes the next committee of the current one; None when there is nothing to change."""
@@ -53,29 +48,6 @@ class ChangePlan:
             "modify": [_change_to_json(*item) for item in self.modifications],
             "remove": [str(key) for key in self.removals],
         }
-
-
-def parse_changes(data: Any) -> dict[Secp256k1PublicKey, ValidatorState | None]:
-    """Read ``{public key: {accountKey, address, votes} | null}``; `DecodeError`."""
-    if type(data) is not dict:
-        raise DecodeError("NotABatch", expected="an object of validators by public key")
-    return {Secp256k1PublicKey.parse(key): _parse_change(key, item) for key, item in data.items()}
-
-
-def _parse_change(key: str, data: Any) -> ValidatorState | None:
-    if data is None:
-        return None
-    if type(data) is not dict:
-        raise DecodeError("NotAChange", validator=key, expected="an object, or null to remove")
-    if missing := {"accountKey", "address"} - data.keys():
-        raise DecodeError("MissingField", validator=key, field=min(missing))
-    if type(data["address"]) is not str:
-        raise DecodeError("InvalidAddress", validator=key, found=data["address"])
-    votes = data.get("votes", int(DEFAULT_VOTES))
-    if type(votes) is not int or not 0 < votes <= U64_MAX:
-        raise DecodeError("InvalidVotes", validator=key, found=votes, expected="a number above 0")
-    account_key = _ACCOUNT_KEYS.from_json(data["accountKey"])
-    return ValidatorState(data["address"], U64(votes), account_key)
 
 
 def _change_to_json(key: Secp256k1PublicKey, state: ValidatorState) -> dict[str, Any]:
@@ -139,8 +111,8 @@ async def change_committee(chain: ChainClient, edit: Edit) -> ConfirmedBlockCert
     committee = edit(chain.state().current_committee())
     if committee is None:
         return None
-    blob = BlobContent(BlobType.COMMITTEE, committee.bcs)
-    await chain.commit((PublishCommitteeBlob(blob.hash),), (blob,))
+    operations, blobs = _publication(committee)
+    await chain.commit(operations, blobs)
     if edit(chain.state().current_committee()) != committee:
         raise BlockRefused(
             Explanation(
@@ -151,7 +123,20 @@ async def change_committee(chain: ChainClient, edit: Edit) -> ConfirmedBlockCert
             )
         )
     epoch = Epoch(chain.state().epoch + 1)
-    return await chain.commit((CreateCommittee(epoch, blob.hash),))
+    return await chain.commit((CreateCommittee(epoch, blobs[0].hash),))
+
+
+def first_block(
+    chain: ChainClient, edit: Edit
+) -> tuple[tuple[Operation, ...], tuple[BlobContent, ...]] | None:
+    """The first block of a change, to be estimated; None when nothing changes."""
+    committee = edit(chain.state().current_committee())
+    return None if committee is None else _publication(committee)
+
+
+def _publication(committee: Committee) -> tuple[tuple[Operation, ...], tuple[BlobContent, ...]]:
+    blob = BlobContent(BlobType.COMMITTEE, committee.bcs)
+    return (PublishCommitteeBlob(blob.hash),), (blob,)
 
 
 async def revoke_epochs(chain: ChainClient, epoch: Epoch) -> ConfirmedBlockCertificate:
