@@ -14,6 +14,7 @@ from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import ApplicationId
 from catenula.base.integers import U32_MAX, U64, U64_MAX, Epoch
 from catenula.cli.admin.nodes import ACCOUNT_KEY, PUBLIC_KEY, connect
+from catenula.cli.admin.policy_options import policy_options, split_list
 from catenula.cli.admin.recap import (
     CONFIRMED,
     DRY_RUN_NOTICE,
@@ -48,7 +49,6 @@ from catenula.client.administration.policy import (
 from catenula.client.administration.reports import check_online
 from catenula.client.chain_client import ChainClient
 from catenula.protocol import ResourceControlPolicy, ValidatorState
-from catenula.cli.admin.policy_options import policy_options, split_list
 
 _SKIP_CHECK = click.option(
     "--skip-online-check", is_flag=True, help="Do not ask the validators whether they are there."

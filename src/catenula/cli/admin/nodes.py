@@ -5,10 +5,8 @@ from typing import Any
 
 from catenula.base.crypto import AccountPublicKey, Secp256k1PublicKey
 from catenula.cli.parameters import Parsed
-from catenula.cli.session import Session, provider_of
+from catenula.cli.session import Session
 from catenula.transport.validator_node import ValidatorNode
-
-_UNKNOWN_KEY = Secp256k1PublicKey(bytes(Secp256k1PublicKey.SIZE))
 
 
 def _public_key() -> Callable[[str], Any]:
@@ -27,5 +25,4 @@ def connect(
     session: Session, address: str, public_key: Secp256k1PublicKey | None = None
 ) -> ValidatorNode:
     """The validator at an address, in the committee or not; `DecodeError` for a wrong address."""
-    provider = session.provider
-    return provider.connect(_UNKNOWN_KEY if public_key is None else public_key, address)
+    return session.client.context.validators.connect(address, public_key)

@@ -6,19 +6,17 @@ status is 1 when any validator fails a check.
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import ChainId
-from catenula.base.integers import BlockHeight
 from catenula.cli.admin.nodes import PUBLIC_KEY, connect
 from catenula.cli.command import Invocation, command
-from catenula.cli.errors import Absent, Failure
+from catenula.cli.errors import Failure
 from catenula.cli.output import Output
-from catenula.cli.parameters import CHAIN_ID, HEIGHT
+from catenula.cli.parameters import CHAIN_ID
 from catenula.cli.session import Session
 from catenula.client.administration.batches import QueriedValidator, parse_query_batch
 from catenula.client.administration.reports import (
@@ -146,40 +144,6 @@ def _show(output: Output, report: ValidatorReport) -> None:
         output.result(report.to_json())
     else:
         _print(report)
-
-
-@command()
-@click.argument("address")
-@_CHAIN
-@_KEY
-@click.option("--height", type=HEIGHT, required=True, help="The block's height.")
-def query_block(
-    invocation: Invocation,
-    address: str,
-    chain_id: ChainId | None,
-    public_key: Secp256k1PublicKey | None,
-    height: BlockHeight,
-) -> None:
-    """Fetch one block from the validator at ADDRESS."""
-    from catenula.cli.chain.debug import debug_text
-
-    async def body(session: Session) -> None:
-        node = connect(session, address, public_key)
-        line = f"Querying validator about the certificate for height {height} on the chain {{}}.\n"
-        chosen = await _beginning(session, chain_id, line)
-        certificates = await node.download_certificates_by_heights(chosen, (height,))
-        if not certificates:
-            raise Absent(f"The validator at {address} has no block {height} of chain {chosen}.")
-        block = certificates[0].block
-        session.output.result(_block_json(block), debug_text(block))
-
-    invocation.run(body)
-
-
-def _block_json(block: Any) -> Any:
-    from catenula.base.codec import codec_of
-
-    return {"hash": str(block.hash), "block": codec_of(type(block)).to_json(block)}
 
 
 @command()

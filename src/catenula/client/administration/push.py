@@ -6,12 +6,10 @@ from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import ChainId
 from catenula.client.background import Update
 from catenula.client.client import Client
-from catenula.client.remote_node import RemoteNode
+from catenula.client.remote_node import UNKNOWN_KEY, RemoteNode
 from catenula.client.updater import bring_up_to_date
 from catenula.protocol import ChainInfo, ChainInfoResponse
 from catenula.transport.validator_node import ValidatorNode
-
-_NO_KEY = Secp256k1PublicKey(bytes(Secp256k1PublicKey.SIZE))
 
 
 class _AnonymousNode(RemoteNode):
@@ -37,7 +35,7 @@ def remote_node(
             if state.network_address.lower() == node.address.lower():
                 public_key = key
     if public_key is None:
-        return _AnonymousNode(_NO_KEY, node.address, node)
+        return _AnonymousNode(UNKNOWN_KEY, node.address, node)
     return RemoteNode(public_key, node.address, node)
 
 
