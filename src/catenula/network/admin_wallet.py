@@ -12,7 +12,7 @@ from catenula.protocol import GenesisConfig
 
 
 def write_admin_wallet(
-    wallet_path: Path, keystore_path: Path, genesis: GenesisConfig, keys: RootKeys
+    genesis: GenesisConfig, keys: RootKeys, *, wallet_path: Path, keystore_path: Path
 ) -> None:
     """The wallet and the key store of whoever owns the root chains; `LocalError` if they exist."""
     keystore = KeyStoreFile.create(keystore_path)

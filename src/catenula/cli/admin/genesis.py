@@ -88,7 +88,7 @@ def create_genesis_config(
     keys = make_root_keys(1 + other_chains, secrets.token_bytes, testing_prng_seed)
     config = make_genesis(_states(members), plan, keys.keys)
     places = places_of(invocation.options)
-    write_admin_wallet(places.wallet, places.keystore, config, keys)
+    write_admin_wallet(config, keys, wallet_path=places.wallet, keystore_path=places.keystore)
     write_genesis(genesis, config)
     invocation.output.result(
         {
