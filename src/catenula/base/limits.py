@@ -111,6 +111,12 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
 
+MAX_ROOT_CHAINS = 10_000
+"""Chains that a genesis may be made with here; each is executed and kept by every node."""
+
+MAX_DEVNET_VALIDATORS = 100
+"""Validators of a local network on one machine."""
+
 MAX_ANNOUNCED_PER_CHAIN = 1_000
 """Announcements of one validator about one chain that wait to be looked into, merged by sender."""
 
