@@ -69,7 +69,7 @@ class NodeDriver(SharedReads):
         self.workers = (workers,) if isinstance(workers, Worker) else tuple(workers)
         super().__init__(self.workers[0].shared)
         self.clock = clock
-        self.notifier = Notifier()
+        self.notifier: Notifier[Notification] = Notifier()
         self._address = address
         self._committer = committer
         self._locks = ChainLocks()
