@@ -38,7 +38,7 @@ class StoreLocation(NamedTuple):
 
 
 def parse_location(text: str) -> StoreLocation:
-    """Read a storage string; `LocalError` for a malformed one and for stores that we do not have."""
+    """Read a storage string; `LocalError` for a malformed one and a store that we do not have."""
     kind, separator, rest = text.partition(":")
     if kind in _REFUSED:
         raise LocalError(

@@ -27,7 +27,7 @@ class HostPort(NamedTuple):
     def parse(cls, text: str) -> Self:
         """Read ``host:port``, else `DecodeError`."""
         host, separator, port = text.rpartition(":")
-        if not separator or not host or ":" in host.strip("[]") and not host.startswith("["):
+        if not separator or not host or (":" in host.strip("[]") and not host.startswith("[")):
             raise DecodeError("InvalidAddress", address=text, expected="host:port")
         return cls(host.strip("[]"), parse_port(port))
 

@@ -65,10 +65,10 @@ def run_job(job: Job) -> int:
         with asyncio.Runner(loop_factory=_loop_factory(job)) as runner:
             return runner.run(_until_stopped(job, serve))
     except (LocalError, ProtocolError) as error:
-        log.error("failed", error=error)
+        log.failure("failed", error=error)
         job.report({"event": "failed", "error": str(error)})
     except Exception as error:
-        log.error("hit a bug", error=error, kind=type(error).__name__)
+        log.bug("hit a bug", error)
         raise
     return EXIT_FAILED
 
@@ -124,9 +124,7 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
         WorkerLink(endpoint, secret=spec.secret, role=Role.FRONT_DOOR, name=f"worker {number}")
         for number, endpoint in enumerate(spec.endpoints())
     ]
-    door = FrontDoor(
-        SharedStore(store), committer, links=links, worker_of=routing(len(links))
-    )
+    door = FrontDoor(SharedStore(store), committer, links=links, worker_of=routing(len(links)))
     public = await serve_public(door, host=config.listen.host, port=job.port)
     door.start()
     Log("front door").info("serving", address=str(config.address), port=public.port)

@@ -188,7 +188,8 @@ def read_own_form(text: str, folder: Path) -> ServerConfig:
     public, workers = root.table("public"), root.table("workers")
     metrics, logs = root.table("metrics"), root.table("logs")
     address = public.take("address", NetworkAddress.parse)
-    addresses = workers.take_or("addresses", _addresses, ())
+    nowhere: tuple[HostPort, ...] = ()
+    addresses = workers.take_or("addresses", _addresses, nowhere)
     config = ServerConfig(
         secret,
         account_key,
@@ -239,7 +240,8 @@ def _entry(name: str, value: object, example: str) -> str:
 def _list_entry(addresses: tuple[HostPort, ...]) -> str:
     if not addresses:
         return '# addresses = ["127.0.0.1:19101", "127.0.0.1:19102"]'
-    return f"addresses = [{', '.join(f'"{address}"' for address in addresses)}]"
+    quoted = ", ".join(f'"{address}"' for address in addresses)
+    return f"addresses = [{quoted}]"
 
 
 def save_configuration(config: ServerConfig, path: Path) -> None:

@@ -5,7 +5,7 @@ proceed independently, each one step at a time; as many are served at once as th
 that their writes can share a commit. The queue holds at most `MAX_CROSS_CHAIN_QUEUE` pairs; beyond
 that a request is dropped and counted. What a dropped or refused request carried stays in the
 sender's durable outbox, and goes out again with the next message to that recipient, when a query
-asks for it, when the sender's chain is loaded again, or with the sweep (`catenula.validator.sweep`).
+asks for it, when the sender's chain is loaded again, or with the sweep (see `Sweeper`).
 """
 
 import asyncio

@@ -31,7 +31,7 @@ class FrameHandler(Protocol):
         ...
 
     async def deliver(self, request: bytes) -> None:
-        """Apply a cross-chain request durably; raises `LocalError` when the sender should repeat."""
+        """Apply a cross-chain request durably; after a `LocalError` it is sent again."""
         ...
 
     def metrics(self) -> Any:
@@ -97,8 +97,8 @@ class FrameServer:
         except LocalError as error:
             self._log.warning("a request failed", error=error)
             finish(FrameKind.STATUS, _status(CallStatus(StatusCode.UNAVAILABLE, str(error))))
-        except Exception as error:
-            self._log.error("a request hit a bug", error=error, kind=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # It is logged, and ends its call alone.
+            self._log.bug("a request hit a bug", error)
             finish(FrameKind.STATUS, _status(CallStatus(StatusCode.INTERNAL, "internal error")))
         else:
             finish(FrameKind.REPLY, answer)

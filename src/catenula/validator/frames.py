@@ -230,7 +230,7 @@ class FrameConnection(asyncio.Protocol):
             if greeting[: len(MAGIC)] != MAGIC:
                 raise DecodeError("Stranger")
             theirs = greeting[len(MAGIC) :]
-            role = bytes((self.role or 0,))
+            role = bytes((self.role if self.role is not None else 0,))
             proof = _proof(self._secret, b"connects" + role, theirs, self._nonce)
             self._server_proof = _proof(self._secret, b"accepts", theirs, self._nonce)
             self._write(MAGIC + self._nonce + proof + role)

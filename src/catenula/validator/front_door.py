@@ -31,7 +31,7 @@ from catenula.transport.messages import from_proto_bytes, to_proto_bytes
 from catenula.transport.public_service import (
     EMPTY_NOTIFICATION,
     NodeService,
-    read_subscription,
+    read_call,
     routed_chain_id,
 )
 from catenula.validator.committer import Committer
@@ -198,7 +198,7 @@ class FrontDoor:
         """Never ends by itself, except for a subscription to nothing (spec 06 §6.3)."""
         if self._stopped:
             raise _stopping()
-        chain_ids = read_subscription(request)
+        chain_ids = read_call("Subscribe", request)
         subscription = self.notifier.subscribe(chain_ids)
         try:
             yield EMPTY_NOTIFICATION
@@ -222,5 +222,3 @@ class FrontDoor:
 
 def _stopping() -> CallStatus:
     return CallStatus(StatusCode.UNAVAILABLE, "the validator is stopping")
-
-

@@ -9,8 +9,8 @@ import logging
 import sys
 from typing import Any, TextIO
 
-from catenula.base.errors import show_value
 from catenula.base.crypto.secret_keys import AccountSecretKey, ValidatorSecretKey
+from catenula.base.errors import show_value
 from catenula.validator.configuration import LogOptions
 
 ROOT = "catenula"
@@ -42,9 +42,14 @@ class Log:
         """Something went wrong and is being dealt with."""
         self._report(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: Any) -> None:
+    def failure(self, event: str, **fields: Any) -> None:
         """Something went wrong and needs an operator."""
         self._report(logging.ERROR, event, fields)
+
+    def bug(self, event: str, error: BaseException, **fields: Any) -> None:
+        """Something happened that must not; with the place where it did."""
+        extra = {"fields": {**self._fields, **fields, "error": error}}
+        self._logger.error("%s", event, extra=extra, exc_info=error)
 
     def _report(self, level: int, event: str, fields: dict[str, Any]) -> None:
         if self._logger.isEnabledFor(level):

@@ -1,9 +1,9 @@
 """Cross-chain requests to the other workers of a validator (spec 06 §5.4).
 
 Per pair of chains at most one request is under way, and a newer one replaces a waiting older one,
-because updates are cumulative. A request that another worker did not acknowledge is sent again, with
-a delay that grows by the same amount each time, and at once when that worker comes back. After the
-last attempt the sender's durable outbox still has everything, and the sweep sends it again.
+because updates are cumulative. A request that another worker did not acknowledge is sent again,
+with a delay that grows by the same amount each time, and at once when that worker comes back. After
+the last attempt the sender's durable outbox still has everything, and the sweep sends it again.
 """
 
 import asyncio
@@ -72,7 +72,9 @@ class PeerQueue:
             entry.timer.cancel()
 
     def _pump(self) -> None:
-        while self._ready and self._link.is_open and len(self._in_flight) < MAX_DELIVERIES_IN_FLIGHT:
+        while (
+            self._ready and self._link.is_open and len(self._in_flight) < MAX_DELIVERIES_IN_FLIGHT
+        ):
             key = next(iter(self._ready))
             self._send(key, self._ready.pop(key))
 

@@ -1,8 +1,8 @@
 """Validators of several processes, started and watched from an event loop.
 
-One `Supervisor` is one helper process that forks all the others (`catenula.validator.process_tree`);
-it may run many validators, which then start faster than with one each. When this process ends,
-however it ends, everything that it has started ends too.
+One `Supervisor` is one helper process that forks all the others (see `ProcessTree`); it may run
+many validators, which then start faster than with one each. When this process ends, however it
+ends, everything that it has started ends too.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ class RunningValidator:
         self.restarts = 0
         self.port = spec.config.listen.port
         self._ready: set[str] = set()
-        self._running: set[str] = set()
         self._changed = asyncio.Condition()
         self._error: str | None = None
         self._roles = {FRONT_DOOR} | {f"worker {n}" for n in range(spec.config.workers)}
+        self._running = set(self._roles)
 
     @property
     def name(self) -> str:

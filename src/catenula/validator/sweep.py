@@ -8,7 +8,7 @@ after a start, the outboxes of all chains served here are looked at once, slowly
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from catenula.base.errors import LocalError, ProtocolError
@@ -98,7 +98,7 @@ class Sweeper:
             await asyncio.sleep(self._options.pass_seconds)
             await self._guarded(self.sweep)
 
-    async def _guarded(self, action: Callable[[], "asyncio.Future[None]"]) -> None:
+    async def _guarded(self, action: Callable[[], Coroutine[None, None, None]]) -> None:
         try:
             await action()
         except (LocalError, ProtocolError) as error:

@@ -64,7 +64,7 @@ class WorkerService:
         try:
             value = CROSS_CHAIN.from_bcs(request)
         except DecodeError as error:
-            Log("worker").error("a cross-chain request is malformed", error=error)
+            Log("worker").failure("a cross-chain request is malformed", error=error)
             return
         await self._driver.deliver(value)
 
@@ -130,7 +130,7 @@ class RunningWorker:
         ]
 
     def _lose(self, partition: int) -> None:
-        self._log.error(
+        self._log.failure(
             "another worker has taken a partition; this one stops", partition=partition
         )
         self.lost.set()
