@@ -10,11 +10,26 @@ _WALLET: Rows = {
     ),
 }
 
+_SERVER: Rows = {
+    "generate": LazyCommand(
+        "catenula.cli.server.generate:generate", "Make keys and configuration of validators."
+    ),
+    "initialize": LazyCommand(
+        "catenula.cli.server.store:initialize", "Prepare a store for a network."
+    ),
+    "run": LazyCommand("catenula.cli.server.run:run", "Run a validator."),
+    "inspect": LazyCommand(
+        "catenula.cli.server.store:inspect", "Tell what a validator's store holds."
+    ),
+}
+
 COMMANDS: Rows = {
     # Chains and tokens.
     "transfer": LazyCommand("catenula.cli.chain.tokens:transfer", "Send native tokens."),
     # Wallet and chains.
     "wallet": LazyTable(_WALLET, "Look at the wallet and change it."),
+    # Validators.
+    "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Tools of this project.
     "tour": LazyCommand(
         "catenula.cli.tour:tour", "Start a network of four validators and show what it can do."

@@ -5,10 +5,8 @@ reading end of the life pipe then reports the end of the file.
 """
 
 import asyncio
-import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +20,7 @@ from catenula.validator.front_door import FrontDoor
 from catenula.validator.logs import Log, set_up_logs
 from catenula.validator.process_spec import ValidatorSpec
 from catenula.validator.routing import routing
-from catenula.validator.server import prepare_store
+from catenula.validator.server import prepare_store, tune_process
 from catenula.validator.worker_link import WorkerLink
 from catenula.validator.worker_process import Place, start_worker
 
@@ -30,9 +28,6 @@ EXIT_FAILED = 1
 EXIT_LOST = 3
 """Another process has taken over what this one served."""
 GRACE_SECONDS = 2.0
-SWITCH_INTERVAL_SECONDS = 0.0002
-GC_THRESHOLDS = (20_000, 20, 50)
-"""As in the embedded network (docs/performance.md)."""
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -58,8 +53,7 @@ def run_job(job: Job) -> int:
     """Serve until told to stop; the exit status."""
     set_up_logs(job.spec.config.logs)
     log = Log("process", validator=job.spec.name, role=job.role)
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    gc.set_threshold(*GC_THRESHOLDS)
+    tune_process()
     serve = _serve_front_door if job.worker is None else _serve_worker
     try:
         with asyncio.Runner(loop_factory=_loop_factory(job)) as runner:

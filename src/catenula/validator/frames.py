@@ -168,11 +168,8 @@ class FrameConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes in; a stranger and a broken stream are cut off."""
         try:
-            if not self.is_open:
-                data = self._greet(data)
-                if not self.is_open or not data:
-                    return
-            for frame in self._reader.feed(data):
+            after = data if self.is_open else self._greet(data)
+            for frame in self._reader.feed(after):
                 self.on_frame(frame)
         except DecodeError:
             self.abort()
@@ -230,7 +227,7 @@ class FrameConnection(asyncio.Protocol):
             if greeting[: len(MAGIC)] != MAGIC:
                 raise DecodeError("Stranger")
             theirs = greeting[len(MAGIC) :]
-            role = bytes((self.role if self.role is not None else 0,))
+            role = bytes((0 if self.role is None else self.role,))
             proof = _proof(self._secret, b"connects" + role, theirs, self._nonce)
             self._server_proof = _proof(self._secret, b"accepts", theirs, self._nonce)
             self._write(MAGIC + self._nonce + proof + role)

@@ -1,11 +1,11 @@
-"""The reference's files: validator options (TOML), ``server.json``, ``committee.json`` (06 §8).
+"""The reference's files: validator options (TOML) and ``server.json`` (spec 06 §8.2, §8.3).
 
 Unknown entries are ignored, as the reference does. The simple TCP and UDP transports are refused by
 name: public networks do not use them.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from catenula.base.codec import codec_of, parse_json, write_json
@@ -47,8 +47,8 @@ class ValidatorOptions(NamedTuple):
     block_exporters: tuple[HostPort, ...]
 
 
-class CommitteeMember(NamedTuple):
-    """A validator as the others know it."""
+class _Member(NamedTuple):
+    """A validator as the others know it; in the committee's form."""
 
     public_key: Secp256k1PublicKey
     account_key: AccountPublicKey
@@ -159,10 +159,10 @@ def read_validator_options(text: str) -> ValidatorOptions:
     )
 
 
-# committee.json
+# server.json
 
 
-def _member_json(member: CommitteeMember) -> dict[str, Any]:
+def _member_json(member: _Member) -> dict[str, Any]:
     return {
         "public_key": _PUBLIC_KEY.to_json(member.public_key),
         "account_key": _ACCOUNT_KEY.to_json(member.account_key),
@@ -174,28 +174,18 @@ def _member_json(member: CommitteeMember) -> dict[str, Any]:
     }
 
 
-def _read_member(data: Any) -> CommitteeMember:
+def _read_member(data: Any) -> _Member:
     network = _field(data, "network")
     address = NetworkAddress(
         _text(network, "host"),
         parse_port(_field(network, "port")),
         _is_encrypted(_field(network, "protocol")),
     )
-    return CommitteeMember(
+    return _Member(
         _PUBLIC_KEY.from_json(_field(data, "public_key")),
         _ACCOUNT_KEY.from_json(_field(data, "account_key")),
         address,
     )
-
-
-def committee_json(members: Sequence[CommitteeMember]) -> str:
-    """The text of ``committee.json``."""
-    return write_json({"validators": [_member_json(member) for member in members]}, indent=2)
-
-
-def read_committee_json(text: str) -> list[CommitteeMember]:
-    """Read ``committee.json``; raises `DecodeError`."""
-    return list(_list(_objects(text), "validators", _read_member))
 
 
 def _objects(text: str) -> Any:
@@ -211,9 +201,6 @@ def _as_mappings(data: Any) -> Any:
     return data
 
 
-# server.json
-
-
 def server_json(
     options: ValidatorOptions, secret: ValidatorSecretKey, account_key: AccountPublicKey
 ) -> str:
@@ -227,7 +214,7 @@ def server_json(
         "proxies": [proxy._asdict() for proxy in options.proxies],
     }
     data = {
-        "validator": _member_json(CommitteeMember(public_key, account_key, options.address)),
+        "validator": _member_json(_Member(public_key, account_key, options.address)),
         "validator_secret": secret.to_json(),
         "internal_network": internal,
     }

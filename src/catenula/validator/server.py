@@ -5,14 +5,15 @@ graceful: what runs is finished, new calls are refused, subscriptions end with U
 then does whoever owns the store close it.
 """
 
-from collections.abc import Callable
+import gc
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
 from catenula.execution.applications import ApplicationLoader, NativeApplications
 from catenula.protocol import GenesisConfig
-from catenula.storage.engine import Store
+from catenula.storage.engine import Store, open_store
 from catenula.storage.shared import SharedStore
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 2.0
 """How long running calls may take when a server stops."""
+
+SWITCH_INTERVAL_SECONDS = 0.0002
+"""Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
+make each of them wait for the event loop."""
+
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Blocks and certificates in caches are immutable and acyclic, but the collector looks at all of
+them in every full pass; with the default thresholds that costs a fifth of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,12 @@ async def start_validator_server(
     return server
 
 
+def tune_process() -> None:
+    """Settings of the interpreter for a process that is a validator or a part of one."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) -> Worker:
     """A worker of the validator over its store."""
     return Worker(
@@ -131,4 +146,28 @@ def prepare_store(shared: SharedStore, genesis: GenesisConfig | None) -> None:
         )
 
 
-StopRequested = Callable[[], None]
+async def serve_until_stopped(
+    config: ServerConfig, location: str, *, genesis: GenesisConfig | None = None
+) -> None:
+    """Serve a validator as the main thing of this process, until SIGTERM or SIGINT.
+
+    ``location`` is what `open_store` takes.
+    """
+    import asyncio
+    import signal
+
+    from catenula.validator.logs import set_up_logs
+
+    set_up_logs(config.logs)
+    tune_process()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with open_store(location) as store:
+        server = await start_validator_server(config, store, genesis=genesis)
+        try:
+            await stop.wait()
+            Log("server").info("stopping")
+        finally:
+            await server.close()
+    Log("server").info("stopped")
