@@ -28,6 +28,19 @@ _CHAIN: Rows = {
     ),
 }
 
+_SERVER: Rows = {
+    "generate": LazyCommand(
+        "catenula.cli.server.generate:generate", "Make keys and configuration of validators."
+    ),
+    "initialize": LazyCommand(
+        "catenula.cli.server.store:initialize", "Prepare a store for a network."
+    ),
+    "run": LazyCommand("catenula.cli.server.run:run", "Run a validator."),
+    "inspect": LazyCommand(
+        "catenula.cli.server.store:inspect", "Tell what a validator's store holds."
+    ),
+}
+
 _VALIDATOR: Rows = {
     "list": LazyCommand(
         "catenula.cli.admin.validators:list_validators", "Ask all validators about a chain."
@@ -110,6 +123,8 @@ COMMANDS: Rows = {
     # What is here.
     "wallet": LazyTable(_WALLET, "Look at the wallet and change it."),
     "chain": LazyTable(_CHAIN, "Look at chains that are known here."),
+    # Validators.
+    "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
