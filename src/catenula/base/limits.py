@@ -111,6 +111,24 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
 
+REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
+"""A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
+
+MAX_PUBLIC_HEADER_BYTES = 16 * 1024
+"""Headers of one call on the public port."""
+
+MAX_EVENTS_PER_REQUEST = 10_000
+"""Events of one request whose heights are looked for; clients ask for fewer."""
+
+MAX_BLOCKS_WALKED_FOR_EVENTS = 1_000
+"""Blocks of a stream that are followed back to find where one event was published."""
+
+MAX_CACHED_EVENT_HEIGHTS = 65_536
+"""Events whose heights are remembered."""
+
+MAX_ENCODED_REQUESTS = 32
+"""Requests whose bytes a client keeps, because they go to several validators."""
+
 MAX_HTTP_BODY_BYTES = 2 << 20
 """Largest body of a request to a service."""
 
@@ -152,3 +170,24 @@ MAX_CACHED_DOCUMENTS = 256
 
 MAX_CACHED_DOCUMENT_CHARACTERS = 16_384
 """Longer GraphQL documents are parsed each time."""
+
+MAX_FAUCET_QUEUE = 10_000
+"""Claims that wait for a block of the faucet; more are refused."""
+
+MAX_FAUCET_ATTEMPTS = 5
+"""Blocks a claim may fail to get into, for reasons that may pass, before it gets the error."""
+
+FAUCET_RETRY_DELAY_US = 200_000
+"""How long a faucet waits after a block failed for a reason that may pass."""
+
+MAX_FAUCET_BLOCKS_PER_STEP = 500
+"""Blocks of a faucet's chain that are read before what they say is stored."""
+
+MAX_FAUCET_REMEMBERED = 10_000
+"""Descriptions, and blocks of daily claims, that a faucet keeps in memory."""
+
+FAUCET_CLIENT_SECONDS = 30.0
+"""How long a request to a faucet may take (spec 08 §3.1)."""
+
+MAX_FAUCET_ANSWER_BYTES = 64 << 20
+"""Largest answer of a faucet that is read; a genesis configuration may have many chains."""
