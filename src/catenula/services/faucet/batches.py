@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
@@ -132,11 +133,18 @@ class ClaimBatches:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def submit(self, owner: AccountOwner, *, is_daily: bool) -> Answer:
-        """Wait for the block with this claim; `FaucetRefusal`, `ClientError`, `LocalError`.
+    async def claim(self, owner: AccountOwner) -> ChainDescription:
+        """Wait for the block that opens a chain; `FaucetRefusal`, `ClientError`, `LocalError`.
 
         A caller that is cancelled does not take its claim back.
         """
+        return cast(ChainDescription, await self._submit(owner, is_daily=False))
+
+    async def daily_claim(self, owner: AccountOwner) -> ClaimOutcome:
+        """As `claim`, for a day's tokens."""
+        return cast(ClaimOutcome, await self._submit(owner, is_daily=True))
+
+    async def _submit(self, owner: AccountOwner, *, is_daily: bool) -> Answer:
         if self._is_stopping:
             raise FaucetRefusal(errors.STOPPING)
         if len(self._waiting) >= MAX_FAUCET_QUEUE:
@@ -393,5 +401,3 @@ def _failed_operation(error: ClientError) -> int | None:
             return cause.context.position if is_operation else None
         cause = cause.__cause__
     return None
-
-

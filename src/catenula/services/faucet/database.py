@@ -92,7 +92,7 @@ class FaucetDatabase:
         row = self._row("SELECT chain_id, created_at FROM chains WHERE owner = ?", str(owner))
         if row is None:
             return None
-        return ClaimedChain(owner, self._chain_id(row[0]), Timestamp(row[1]))
+        return ClaimedChain(owner, self._chain_id(row[0]), Timestamp(int(row[1])))
 
     def last_period(self, owner: AccountOwner) -> int:
         """The last window an owner took tokens in; 0 is that of the initial claim."""
@@ -102,7 +102,7 @@ class FaucetDatabase:
     def next_height(self) -> BlockHeight:
         """The first block of the faucet's chain whose claims may be missing."""
         row = self._row("PRAGMA user_version")
-        return BlockHeight(0 if row is None else max(0, row[0]))
+        return BlockHeight(0 if row is None else max(0, int(row[0])))
 
     def _row(self, statement: str, *values: object) -> Sequence[int | str] | None:
         try:

@@ -1,6 +1,6 @@
 """Why a faucet gives nothing, in the exact words clients know (spec 08 §3.2).
 
-    FaucetRefusal   a claim is refused; its message is one of the texts below
+FaucetRefusal   a claim is refused; its message is one of the texts below
 """
 
 from catenula.base.errors import ProtocolError

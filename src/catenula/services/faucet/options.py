@@ -8,6 +8,7 @@ from catenula.base.integers import Amount, Timestamp
 DEFAULT_PORT = 8080
 DEFAULT_METRICS_PORT = 9090
 DEFAULT_BATCH_SIZE = 100
+NOTHING = Amount(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class FaucetOptions:
     storage_path: Path
     host: str = "0.0.0.0"
     port: int = DEFAULT_PORT
-    daily_claim_amount: Amount = Amount(0)
+    daily_claim_amount: Amount = NOTHING
     limit_rate_until: Timestamp | None = None
     max_batch_size: int = DEFAULT_BATCH_SIZE
     metrics_port: int | None = None

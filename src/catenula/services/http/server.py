@@ -61,7 +61,7 @@ async def serve_http(application: HttpApplication, *, host: str, port: int) -> H
             retryable=False,
         ) from error
     config = Config(
-        application,  # type: ignore[arg-type]  # uvicorn wants its own names of the same dictionaries.
+        application,
         loop="none",
         http=_protocol(application.limits),
         ws="websockets-sansio",
@@ -89,7 +89,7 @@ class _Server(Server):
         self._stopping = asyncio.Event()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # A generator is an iterator.
+    def capture_signals(self) -> Iterator[None]:
         yield
 
     def stop(self, grace_seconds: float) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 
+from catenula.base.errors import ProtocolError
+
 Answer = dict[str, Any]
 
 _EXPECTED = {
@@ -27,7 +29,9 @@ def answer_of(result: ExecutionResult) -> Answer:
 def _error(error: GraphQLError) -> Answer:
     if isinstance(error, GraphQLSyntaxError):
         return _syntax_error(error)
-    shown: Answer = {"message": error.message}
+    cause = error.original_error
+    text = cause.message() if isinstance(cause, ProtocolError) else error.message
+    shown: Answer = {"message": text}
     if error.locations:
         shown["locations"] = [
             {"line": place.line, "column": place.column} for place in error.locations[:1]

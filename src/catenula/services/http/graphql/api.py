@@ -74,14 +74,14 @@ def build_api(
     )
 
 
-def _same_value(value: Any, _info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+def _same_value(value: Any, _info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
     return value
 
 
 def _resolving(
     bound: GraphQLField, function: Resolver, scalars: ScalarParsers
 ) -> Callable[..., Any]:
-    def resolve(parent: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(parent: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         return function(parent, info.context, _parsed(bound, info, arguments, scalars))
 
     return resolve
@@ -90,7 +90,9 @@ def _resolving(
 def _subscribing(
     bound: GraphQLField, function: Subscriber, scalars: ScalarParsers
 ) -> Callable[..., Any]:
-    def subscribe(_root: Any, info: GraphQLResolveInfo, **arguments: Any) -> AsyncIterator[Any]:
+    def subscribe(
+        _root: Any, info: GraphQLResolveInfo[Any], **arguments: Any
+    ) -> AsyncIterator[Any]:
         return function(info.context, _parsed(bound, info, arguments, scalars))
 
     return subscribe
@@ -101,7 +103,7 @@ def _subscribing(
 
 def _parsed(
     bound: GraphQLField,
-    info: GraphQLResolveInfo,
+    info: GraphQLResolveInfo[Any],
     arguments: dict[str, Any],
     scalars: ScalarParsers,
 ) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def _parsed(
     return parsed
 
 
-def _argument_node(info: GraphQLResolveInfo, name: str) -> ArgumentNode | None:
+def _argument_node(info: GraphQLResolveInfo[Any], name: str) -> ArgumentNode | None:
     found = (node for node in info.field_nodes[0].arguments or () if node.name.value == name)
     return next(found, None)
 

@@ -4,7 +4,7 @@ The library's own are a newer draft of GraphQL: three types differ, and the list
 Clients compare and generate code from introspection, so the difference shows.
 """
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from graphql import (
     DEFAULT_DEPRECATION_REASON,
@@ -52,7 +52,7 @@ def _directive_location() -> GraphQLEnumType:
 
 
 def _known_locations(
-    directive: GraphQLDirective, _info: GraphQLResolveInfo
+    directive: GraphQLDirective, _info: GraphQLResolveInfo[Any]
 ) -> list[DirectiveLocation]:
     return [place for place in directive.locations if place.name not in _NEWER_LOCATIONS]
 
@@ -77,7 +77,7 @@ def _described_type() -> GraphQLObjectType:
     return _named(GraphQLObjectType("Own", fields, description=known.description), known.name)
 
 
-def _listed_types(schema: GraphQLSchema, _info: GraphQLResolveInfo) -> list[GraphQLNamedType]:
+def _listed_types(schema: GraphQLSchema, _info: GraphQLResolveInfo[Any]) -> list[GraphQLNamedType]:
     return [_TYPE if kind.name == _TYPE.name else kind for kind in schema.type_map.values()]
 
 
