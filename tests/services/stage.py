@@ -94,7 +94,9 @@ def options(folder: Path, **changes: Any) -> FaucetOptions:
 
 async def start(network: Network, wallet: NetworkWallet, chosen: FaucetOptions) -> FaucetServer:
     """A faucet on the wallet's chain."""
-    faucet = Faucet(wallet.chain.client, network.embedded.genesis, chosen)
+    faucet = Faucet(
+        wallet.client, wallet.chain.id, genesis=network.embedded.genesis, options=chosen
+    )
     return await start_faucet(faucet)
 
 

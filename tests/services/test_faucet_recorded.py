@@ -79,10 +79,8 @@ class _Same:
 
     def matches(self, theirs: Any, ours: Any) -> bool:
         """Whether the two could be the same thing in two networks."""
-        return (
-            self._ours.setdefault(theirs, ours) == ours
-            and self._theirs.setdefault(ours, theirs) == theirs
-        )
+        first, second = self._ours.setdefault(theirs, ours), self._theirs.setdefault(ours, theirs)
+        return bool(first == ours and second == theirs)
 
 
 _HEX = re.compile(r"[0-9a-f]{64}")

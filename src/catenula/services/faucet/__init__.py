@@ -1,6 +1,6 @@
 """The faucet: one chain for everybody, over GraphQL (spec 08 §3).
 
-server = await start_faucet(Faucet(chain, genesis, options))
+server = await start_faucet(Faucet(client, chain_id, genesis=genesis, options=options))
 …
 await server.close()
 """

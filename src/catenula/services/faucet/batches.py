@@ -188,7 +188,7 @@ class ClaimBatches:
 
     async def _work(self, batch: list[_Claim]) -> None:
         """Answer these claims or put them back."""
-        attempt = _Attempt(self._chain, self._ledger, self._grants, self._metrics)
+        attempt = _Attempt(self._chain, self._ledger, self._grants, metrics=self._metrics)
         started = time.monotonic()
         try:
             until = await attempt.run(batch)
@@ -267,6 +267,7 @@ class _Attempt:
         chain: ChainClient,
         ledger: ClaimLedger,
         grants: Grants,
+        *,
         metrics: FaucetMetrics,
     ) -> None:
         self._chain, self._ledger, self._grants, self._metrics = chain, ledger, grants, metrics

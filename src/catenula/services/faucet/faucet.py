@@ -1,6 +1,6 @@
 """A faucet: gives everybody one chain, and some tokens a day (spec 08 §3).
 
-It owns its chain through a `ChainClient` and keeps that chain's inbox empty, so that tokens sent to
+It uses a chain of a `Client` and keeps that chain's inbox empty, so that tokens sent to
 it become available. Must not know HTTP or GraphQL.
 """
 
@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Epoch, Timestamp
-from catenula.client.chain_client import ChainClient
-from catenula.client.inbox_task import InboxTask
-from catenula.client.notifications import Listener
+from catenula.client.chain_listener import ChainListener
+from catenula.client.client import Client
 from catenula.protocol import ChainDescription, Committee, GenesisConfig
 from catenula.services.faucet import errors
 from catenula.services.faucet.allowances import RateLimit, next_daily_claim
@@ -38,13 +37,20 @@ _T = TypeVar("_T")
 class Faucet:
     """One faucet on one chain. `start` it before use and `stop` it at the end."""
 
-    def __init__(self, chain: ChainClient, genesis: GenesisConfig, options: FaucetOptions) -> None:
-        self.chain, self.options = chain, options
+    def __init__(
+        self,
+        client: Client,
+        chain_id: ChainId,
+        *,
+        genesis: GenesisConfig,
+        options: FaucetOptions,
+    ) -> None:
+        """The client must be able to propose on the chain; it stays with the caller."""
+        self.chain, self.options = client.chain(chain_id), options
         self._genesis = genesis
         self.metrics = FaucetMetrics()
         self._database: FaucetDatabase | None = None
-        self._listener: Listener | None = None
-        self._inbox = InboxTask(chain)
+        self._listener = ChainListener(client, options=options.listener)
         self._started: tuple[ClaimLedger, ClaimBatches] | None = None
 
     # Beginning and ending
@@ -62,9 +68,7 @@ class Faucet:
         batches = ClaimBatches(chain, ledger, self._grants(), metrics=self.metrics)
         batches.start()
         self._started = (ledger, batches)
-        self._listener = Listener(chain.context, self._changed)
-        self._listener.follow([chain.chain_id])
-        self._inbox.start()
+        self._listener.start((chain.chain_id,))
 
     def _grants(self) -> Grants:
         options, rate_limit = self.options, None
@@ -77,15 +81,9 @@ class Faucet:
             options.amount, options.daily_claim_amount, options.max_batch_size, rate_limit
         )
 
-    def _changed(self, chain_id: ChainId) -> None:
-        if chain_id == self.chain.chain_id:
-            self._inbox.wake()
-
     async def stop(self) -> None:
         """Take no more claims and let go of the chain; the client is not closed."""
-        if self._listener is not None:
-            await self._listener.stop()
-        await self._inbox.stop()
+        await self._listener.stop()
         if self._started is not None:
             await self._started[1].stop()
         if self._database is not None:

@@ -1,9 +1,10 @@
 """Settings of a faucet (spec 08 §1.5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catenula.base.integers import Amount, Timestamp
+from catenula.client.options import ListenerOptions
 
 DEFAULT_PORT = 8080
 DEFAULT_METRICS_PORT = 9090
@@ -28,3 +29,4 @@ class FaucetOptions:
     limit_rate_until: Timestamp | None = None
     max_batch_size: int = DEFAULT_BATCH_SIZE
     metrics_port: int | None = None
+    listener: ListenerOptions = field(default_factory=ListenerOptions)
