@@ -14,11 +14,12 @@ RECORDED := tests/conformance/data
 SHARED := ../shared/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit conformance conformance-shared check format bench soak clean
+.PHONY: help setup run test unit conformance conformance-shared interop check format bench soak clean
 
 help:
 	@echo "make run      start a network of four validators and show what it can do"
 	@echo "make test     run all tests, then replay recorded history of the reference network"
+	@echo "make interop  drive the official web client and command line against our networks"
 	@echo "make check    lint, format, types, layers and house rules"
 	@echo "make bench    measure this machine (docs/performance.md)"
 	@echo "make soak     kill processes under load, many times (docs/reliability.md)"
@@ -52,6 +53,11 @@ conformance-shared: setup
 	  echo; \
 	fi
 
+# Programs that nobody here wrote, against our networks, and ours against theirs (docs/interop.md).
+interop: setup
+	sh tools/interop.sh
+	$(BIN)/python -m pytest -v -rs -m interop tests/interop $(PYTEST_ARGS)
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,6 +76,6 @@ soak: setup
 	$(BIN)/python -m pytest -v -s --kills $(KILLS) --hypothesis-profile soak tests/process $(PYTEST_ARGS)
 
 clean:
-	rm -rf .venv .venv.tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv.tools .interop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf .hypothesis .coverage build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,69 +7,10 @@ seeded by eight steps of PCG32, the weights are sampled through an alias table.
 
 from collections.abc import Iterator, Sequence
 
+from catenula.base.chacha import LEADER_DOUBLE_ROUNDS, keystream
 from catenula.base.integers import U64_MAX
 
 _WORD_MASK = 0xFFFF_FFFF
-_PCG_MULTIPLIER = 6364136223846793005
-_PCG_INCREMENT = 11634580027462260723
-_SEED_WORDS = 8
-_CHACHA_CONSTANTS = (0x61707865, 0x3320646E, 0x79622D32, 0x6B206574)
-_CHACHA_DOUBLE_ROUNDS = 4
-_QUARTER_ROUNDS = (
-    (0, 4, 8, 12),
-    (1, 5, 9, 13),
-    (2, 6, 10, 14),
-    (3, 7, 11, 15),
-    (0, 5, 10, 15),
-    (1, 6, 11, 12),
-    (2, 7, 8, 13),
-    (3, 4, 9, 14),
-)
-
-
-def seed_words(seed: int) -> tuple[int, ...]:
-    """The eight key words that PCG32 (XSH-RR) expands from a 64-bit seed."""
-    state = seed
-    words = []
-    for _ in range(_SEED_WORDS):
-        state = (state * _PCG_MULTIPLIER + _PCG_INCREMENT) & U64_MAX
-        shifted = (((state >> 18) ^ state) >> 27) & _WORD_MASK
-        turn = state >> 59
-        words.append((shifted >> turn | shifted << (32 - turn)) & _WORD_MASK)
-    return tuple(words)
-
-
-def chacha8_block(key: Sequence[int], counter: int) -> list[int]:
-    """One block of sixteen ChaCha8 keystream words."""
-    initial = [*_CHACHA_CONSTANTS, *key, counter & _WORD_MASK, counter >> 32, 0, 0]
-    state = list(initial)
-    for _ in range(_CHACHA_DOUBLE_ROUNDS):
-        for quarter in _QUARTER_ROUNDS:
-            _quarter_round(state, *quarter)
-    return [(word + start) & _WORD_MASK for word, start in zip(state, initial, strict=True)]
-
-
-def _quarter_round(state: list[int], *positions: int) -> None:
-    """Mix four words in place: two add-xor-rotate passes with the rotations 16, 12 and 8, 7."""
-    first, second, third, fourth = (state[position] for position in positions)
-    for left, right in ((16, 12), (8, 7)):
-        first = (first + second) & _WORD_MASK
-        fourth ^= first
-        fourth = (fourth << left | fourth >> (32 - left)) & _WORD_MASK
-        third = (third + fourth) & _WORD_MASK
-        second ^= third
-        second = (second << right | second >> (32 - right)) & _WORD_MASK
-    for position, word in zip(positions, (first, second, third, fourth), strict=True):
-        state[position] = word
-
-
-def keystream(seed: int) -> Iterator[int]:
-    """The endless ChaCha8 word stream of a 64-bit seed."""
-    key = seed_words(seed)
-    counter = 0
-    while True:
-        yield from chacha8_block(key, counter)
-        counter = (counter + 1) & U64_MAX
 
 
 class LeaderDistribution:
@@ -112,7 +53,7 @@ class LeaderDistribution:
 
     def leader(self, round_number: int, seed: int) -> int:
         """The index of the owner that leads round ``round_number`` at height ``seed``."""
-        words = keystream(((round_number << 32) + seed) & U64_MAX)
+        words = keystream(((round_number << 32) + seed) & U64_MAX, LEADER_DOUBLE_ROUNDS)
         candidate = _uniform_32(words, len(self._odds))
         if _uniform_64(words, self.total) < self._odds[candidate]:
             return candidate

@@ -5,7 +5,7 @@ proof (votes, certificates, blobs by hash), or is a mere claim that only leads t
 A reply of which nothing is used is not checked.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from catenula.base.crypto import Secp256k1PublicKey
@@ -22,6 +22,7 @@ from catenula.protocol import (
     Committee,
     ConfirmedBlockCertificate,
     NodeErrorReceived,
+    Notification,
     StreamId,
     check_blob_id,
 )
@@ -147,11 +148,15 @@ class _Unreachable:
 
     def __getattr__(self, name: str) -> Any:
         async def fail(*_: Any, **__: Any) -> Any:
-            raise LocalError(
-                f"no connection can be made to {self.address}", retryable=True
-            ) from self._error
+            raise self._failure() from self._error
 
         return fail
+
+    def subscribe(self, *_: Any, **__: Any) -> AsyncIterator[Notification]:
+        raise self._failure() from self._error
+
+    def _failure(self) -> LocalError:
+        return LocalError(f"no connection can be made to {self.address}", retryable=True)
 
 
 class Validators:

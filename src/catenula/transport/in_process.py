@@ -6,7 +6,7 @@ call, a slow one answers late.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from catenula.base.codec import MemoRecord
@@ -66,10 +66,14 @@ class InProcessNode:
         if self._stopped:
             raise LocalError(f"{self._name} is not running", retryable=True, address=self._name)
 
-    def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
+    def subscribe(
+        self, chain_ids: Sequence[ChainId], *, on_open: Callable[[], None] | None = None
+    ) -> AsyncIterator[Notification]:
         """See `ValidatorNode`."""
         self._refuse_if_stopped()
-        notifications: AsyncIterator[Notification] = self._target.subscribe(chain_ids)
+        notifications: AsyncIterator[Notification] = self._target.subscribe(
+            chain_ids, on_open=on_open
+        )
         return notifications
 
     def __getattr__(self, name: str) -> Any:

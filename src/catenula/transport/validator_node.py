@@ -4,7 +4,7 @@ Every implementation (in this process, over gRPC) takes and returns domain value
 `NodeErrorReceived` for an error of the validator, `LocalError` for a failure to reach it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from catenula.protocol import (
@@ -125,6 +125,13 @@ class ValidatorNode(Protocol):
         """The network the validator belongs to."""
         ...
 
-    def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
-        """Notifications of these chains from now on; ends only with an error."""
+    def subscribe(
+        self, chain_ids: Sequence[ChainId], *, on_open: Callable[[], None] | None = None
+    ) -> AsyncIterator[Notification]:
+        """Notifications of these chains from now on; ends only with an error.
+
+        ``on_open`` is called once, when the subscription is in force: over the wire with the first,
+        empty item (spec 06 §6.3). Nothing is tried again here: whoever listens decides when to
+        subscribe anew.
+        """
         ...

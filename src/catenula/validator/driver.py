@@ -368,9 +368,14 @@ class NodeDriver(SharedReads):
             raise NodeErrorReceived(to_node_error(NoNetworkDescription()))
         return description
 
-    def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
+    def subscribe(
+        self, chain_ids: Sequence[ChainId], *, on_open: Callable[[], None] | None = None
+    ) -> AsyncIterator[Notification]:
         """See `ValidatorNode`."""
-        return self.notifier.subscribe(chain_ids).__aiter__()
+        subscription = self.notifier.subscribe(chain_ids)
+        if on_open is not None:
+            on_open()
+        return subscription.__aiter__()
 
     async def stop(self) -> None:
         """Finish what runs and refuse everything afterwards; the owner closes the store."""

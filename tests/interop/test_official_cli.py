@@ -1,0 +1,112 @@
+"""The reference's command line on our network, ours on the reference's network, ours on ours.
+
+The same session of more than forty commands each time (`session.py`). Where the reference's
+programs are not installed, only our own pairing runs and the others are skipped, loudly.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.interop import session
+from tests.interop.commands import Ran, Wallet
+from tests.interop.networks import (
+    OFFICIAL_ENVIRONMENT,
+    OURS,
+    RunningNetwork,
+    official_program,
+    running,
+)
+from tests.interop.ports import free_port, free_port_range
+
+LEAST_COMMANDS = 40
+VALIDATORS = 4
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
+
+
+def _program(name: str) -> tuple[str, ...]:
+    if name == "ours":
+        return OURS
+    found = official_program()
+    if found is None:
+        pytest.skip(
+            "*** NOT TESTED: the reference's programs are not on the path "
+            f"(or in ${OFFICIAL_ENVIRONMENT}); see docs/interop.md"
+        )
+    return (found,)
+
+
+def _storage(name: str, folder: Path) -> str:
+    engine = "sqlite" if name == "ours" else "rocksdb"
+    return f"{engine}:{folder / 'client.db'}"
+
+
+@contextmanager
+def _network(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningNetwork]:
+    folder.mkdir()
+    faucet_port, base = free_port(), free_port_range()
+    monkeypatch.setenv("TEST_OFFSET_PORT", str(base))
+    workers = ("--shards", "2") if name == "official" else ("--processes", "--workers", "2")
+    command = (
+        *(*_program(name), "net", "up", "--validators", str(VALIDATORS), *workers),
+        *("--with-faucet", "--faucet-port", str(faucet_port)),
+        *("--faucet-amount", str(session.CLAIMED_TOKENS), "--path", str(folder)),
+    )
+    with running(command, faucet_port=faucet_port, folder=folder) as network:
+        network.addresses = [f"grpc:localhost:{base + 4001 + i}" for i in range(VALIDATORS)]
+        yield network
+
+
+@pytest.mark.parametrize(
+    ("client", "validators"), [("ours", "ours"), ("official", "ours"), ("ours", "official")]
+)
+def test_every_command_of_the_session_ends_as_it_should(
+    client: str, validators: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = _program(client)
+    transcript: list[Ran] = []
+    with _network(validators, tmp_path / "network", monkeypatch) as network:
+        people = [
+            Wallet(
+                program,
+                tmp_path / name,
+                transcript,
+                storage=_storage(client, tmp_path / name),
+            )
+            for name in ("alice", "bob")
+        ]
+        alice, bob = people
+        hers = session.join(alice, network.faucet)
+        his = session.join(bob, network.faucet)
+        session.look_around(alice, hers)
+        session.pay(alice, bob, hers, his)
+        session.open_and_close(alice, bob, hers)
+        session.share(alice, bob, hers, his)
+        session.publish(alice, bob, hers, his)
+        session.keep_a_wallet(bob, network.faucet, hers, his)
+        session.administer(
+            _admin(client, validators, network, tmp_path, transcript), network.addresses
+        )
+        session.go_on_in_later_epochs(alice, bob, hers, his)
+    assert len(transcript) >= LEAST_COMMANDS
+
+
+def _admin(
+    client: str, validators: str, network: RunningNetwork, folder: Path, transcript: list[Ran]
+) -> Wallet:
+    """The administrator's wallet, exported by ``net up``, in the hands of the client under test.
+
+    A client of the other make gets copies of the wallet and the key store, and a store of its own:
+    those two files are what both makes exchange.
+    """
+    if client == validators:
+        return Wallet.of_exports(_program(client), network.exports, transcript)
+    home = folder / "admin"
+    admin = Wallet(_program(client), home, transcript, storage=_storage(client, home))
+    for name in ("wallet", "keystore"):
+        source = Path(network.exports[f"LINERA_{name.upper()}"])
+        (home / f"{name}.json").write_bytes(source.read_bytes())
+    return admin
