@@ -175,7 +175,7 @@ def test_a_store_serves_one_node_at_a_time(tmp_path: Path) -> None:
     with open_store(name) as first, open_store(name) as second:
         first.claim()
         first.claim()
-        with pytest.raises(LocalError, match="in use by another node"):
+        with pytest.raises(LocalError, match="in use by another process"):
             second.claim()
         first.close()
         second.claim()

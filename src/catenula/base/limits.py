@@ -110,3 +110,21 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
+
+REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
+"""A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
+
+MAX_PUBLIC_HEADER_BYTES = 16 * 1024
+"""Headers of one call on the public port."""
+
+MAX_EVENTS_PER_REQUEST = 10_000
+"""Events of one request whose heights are looked for; clients ask for fewer."""
+
+MAX_BLOCKS_WALKED_FOR_EVENTS = 1_000
+"""Blocks of a stream that are followed back to find where one event was published."""
+
+MAX_CACHED_EVENT_HEIGHTS = 65_536
+"""Events whose heights are remembered."""
+
+MAX_ENCODED_REQUESTS = 32
+"""Requests whose bytes a client keeps, because they go to several validators."""

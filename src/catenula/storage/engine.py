@@ -9,12 +9,14 @@ keeps:
 - A store that is unknown, of another format version or damaged is refused with a `LocalError`
   that names it and says what to do; damaged bytes are never served.
 - A commit whose fence is stale writes nothing.
+- Exclusive and shared users of one store exclude each other (`Store.claim`).
 
 This layer knows nothing about views, chains or what the bytes mean.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from catenula.base.errors import LocalError
@@ -28,11 +30,25 @@ Group = tuple[bytes, Batch]
 """A root and the writes to its partition."""
 
 
+class Claim(Enum):
+    """How a process uses a store."""
+
+    EXCLUSIVE = "exclusive"
+    """As its only user."""
+    SHARED = "shared"
+    """Beside others; fences and locks say who may write what."""
+
+
 class Fence(NamedTuple):
-    """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write."""
+    """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write.
+
+    With ``replaces`` it takes the scope over if nobody did since that token was read: a commit with
+    it succeeds only while exactly that token is stored.
+    """
 
     scope: bytes
     token: int
+    replaces: int | None = None
 
 
 class StaleFence(LocalError):
@@ -47,6 +63,7 @@ class StaleFence(LocalError):
             token=fence.token,
             current=current,
         )
+        self.fence = fence
 
 
 class DamagedStore(LocalError):
@@ -106,11 +123,20 @@ class Store(ABC):
     def acquire(self, scope: bytes) -> Fence:
         """Take over ``scope`` durably with a token above all earlier ones."""
 
-    def claim(self) -> None:
-        """Be the only node on this store until it is closed; `LocalError` when another one is.
+    def acquire_all(self, scopes: Sequence[bytes]) -> list[Fence]:
+        """`acquire` for several scopes, in their order; cheaper where the engine can."""
+        return [self.acquire(scope) for scope in scopes]
 
-        Two nodes with one key over one store could vote twice (C2). Engines that only one process
-        can open have nothing to do.
+    @abstractmethod
+    def tokens(self) -> Mapping[bytes, int]:
+        """The highest token of every scope that was ever taken."""
+
+    def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
+        """Use this store alone, or beside others who share it, until it is closed.
+
+        Two nodes with one key over one store could vote twice (C2): `LocalError` while others use
+        it in a way that excludes this one. Engines that only one process can open have nothing to
+        do for an exclusive claim, and refuse a shared one.
         """
         return
 
@@ -129,7 +155,8 @@ def check_fences(fences: Sequence[Fence], current: Sequence[int]) -> list[Fence]
     """Refuse a stale fence (`StaleFence`); returns those that take their scope over."""
     raised = []
     for fence, token in zip(fences, current, strict=True):
-        if fence.token < token:
+        is_overtaken = fence.replaces is not None and fence.replaces != token
+        if fence.token < token or is_overtaken:
             raise StaleFence(fence, token)
         if fence.token > token:
             raised.append(fence)
@@ -141,10 +168,12 @@ def closed_store(name: str) -> LocalError:
     return LocalError(f"the store {name} is closed", retryable=False, store=name)
 
 
-def open_store(location: str) -> Store:
+def open_store(location: str, *, patience_seconds: float = 0.0) -> Store:
     """Open ``memory:``, ``sqlite:PATH`` or ``rocksdb:PATH``, creating it when it does not exist.
 
-    Raises `DamagedStore` for a store that must not be served and `LocalError` for an unknown kind.
+    Where only one process may have it open, another one waits up to ``patience_seconds``, then
+    raises `StoreInUse`. Raises `DamagedStore` for a store that must not be served and `LocalError`
+    for an unknown kind.
     """
     kind, _, path = location.partition(":")
     if kind == "memory":
@@ -156,9 +185,10 @@ def open_store(location: str) -> Store:
 
         return SqliteStore(path)
     if kind == "rocksdb" and path:
+        from catenula.storage.file_locks import with_patience
         from catenula.storage.rocks import RocksStore
 
-        return RocksStore(path)
+        return with_patience(lambda: RocksStore(path), patience_seconds)
     raise LocalError(
         f"unknown store {location!r}: use memory:, sqlite:PATH or rocksdb:PATH",
         retryable=False,

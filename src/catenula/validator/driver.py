@@ -1,7 +1,8 @@
 """Runs a worker: one writer per chain, writes before words, then effects (design §3).
 
 A `NodeDriver` has every method of `ValidatorNode`, so a node in this process can be used as one.
-Invariants kept: S2 (nothing leaves before it is durable), W1 (one writer per chain).
+Invariants kept: S2 (nothing leaves before it is durable), W1 (one writer per chain; among processes
+with `catenula.validator.ownership`).
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from catenula.protocol import (
     VersionInfo,
     target_chain_id,
 )
+from catenula.storage.engine import Fence, StaleFence
 from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer
@@ -39,14 +41,12 @@ from catenula.validator.confirmations import PutOffConfirmations
 from catenula.validator.cross_chain import CrossChainQueue
 from catenula.validator.delivery import DeliveryWaiters
 from catenula.validator.notifier import Notifier
+from catenula.validator.ownership import Ownership, partition_of, partition_of_scope
 from catenula.validator.reads import SharedReads
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
 from catenula.worker.errors import NoNetworkDescription
 
 _T = TypeVar("_T")
-
-PARTITIONS = 64
-"""Partitions of chains: the unit in which chains move between workers."""
 
 Handler = Callable[[Worker, Timestamp], Outcome[_T]]
 
@@ -55,7 +55,8 @@ class NodeDriver(SharedReads):
     """The workers of a node in this process, with their chains' locks, committer and effects.
 
     Chains fall into a fixed number of partitions, which the workers share out among themselves
-    (design §3 rule 3); all workers of a node use one store and one committer.
+    (design §3 rule 3); all workers of a node use one store and one committer. ``ownership`` says
+    which chains this process serves, where it is not the store's only one.
     """
 
     def __init__(
@@ -65,13 +66,14 @@ class NodeDriver(SharedReads):
         committer: Committer,
         clock: Clock,
         address: str = "in-process",
+        ownership: Ownership | None = None,
     ) -> None:
         self.workers = (workers,) if isinstance(workers, Worker) else tuple(workers)
         super().__init__(self.workers[0].shared)
         self.clock = clock
         self.notifier = Notifier()
         self._address = address
-        self._committer = committer
+        self._committer, self._ownership = committer, ownership
         self._locks = ChainLocks()
         self._waiters = DeliveryWaiters()
         # Where commits take no time, serving one chain after the other is cheapest.
@@ -128,10 +130,13 @@ class NodeDriver(SharedReads):
 
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
+        fence = self._enter(chain_id)
         outcome = handler(worker, self.clock.now())
         if outcome.writes:
             try:
-                self._committer.commit_now(outcome.writes)
+                self._committer.commit_now(outcome.writes, fence)
+            except StaleFence as stale:
+                raise self._lose(stale) from stale
             except BaseException:
                 worker.forget_chain(chain_id)
                 raise
@@ -151,12 +156,13 @@ class NodeDriver(SharedReads):
         try:
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
+            fence = self._enter(chain_id)
             absorbed = self._apply_put_off(worker, chain_id)
             outcome = handler(worker, self.clock.now())
             writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
             if writes:
                 finish = partial(self._finish, worker, outcome, absorbed, result)
-                self._committer.submit(writes, finish, is_urgent=is_urgent)
+                self._committer.submit(writes, finish, is_urgent=is_urgent, fence=fence)
                 return result
             result.set_result(self._perform(worker, outcome))
         except BaseException:
@@ -165,6 +171,21 @@ class NodeDriver(SharedReads):
             raise
         self._locks.release(chain_id)
         return result
+
+    def _enter(self, chain_id: ChainId) -> Fence | None:
+        """A handler is about to run; `NotServedHere` when another process serves the chain."""
+        return None if self._ownership is None else self._ownership.enter(chain_id)
+
+    def _lose(self, stale: StaleFence) -> LocalError:
+        """Another process has taken a partition: nothing of it in memory is worth anything now."""
+        if self._ownership is None:
+            return stale
+        error = self._ownership.lose(stale)
+        lost = partition_of_scope(stale.fence.scope)
+        for worker in self.workers:
+            worker.forget_chains(lambda chain_id: partition_of(chain_id) == lost)
+        self._waiters.fail_where(lambda chain_id: partition_of(chain_id) == lost, error)
+        return error
 
     def _apply_put_off(self, worker: Worker, chain_id: ChainId) -> Outcome[None] | None:
         """Apply the confirmations that waited for a request to this chain."""
@@ -186,6 +207,8 @@ class NodeDriver(SharedReads):
         try:
             if error is not None:
                 worker.forget_chain(outcome.chain_id)
+                if isinstance(error, StaleFence):
+                    error = self._lose(error)
             else:
                 worker.committed(outcome)
                 if absorbed is not None:
@@ -221,7 +244,9 @@ class NodeDriver(SharedReads):
     # Cross-chain delivery
 
     def _send(self, request: CrossChainRequest) -> None:
-        if (
+        if self._ownership is not None and not self._ownership.serves(target_chain_id(request)):
+            self._ownership.send_elsewhere(request)
+        elif (
             isinstance(request, ConfirmUpdatedRecipient)
             and not self._committer.inline
             and not self._waiters.has(request.sender)
@@ -232,6 +257,10 @@ class NodeDriver(SharedReads):
 
     async def _apply_cross_chain(self, requests: Sequence[CrossChainRequest]) -> None:
         chain_id = target_chain_id(requests[0])
+        if self._ownership is not None and not self._ownership.serves(chain_id):
+            for request in requests:
+                self._ownership.send_elsewhere(request)
+            return
         done = await self._run_durably(
             chain_id,
             lambda worker, now: worker.handle_cross_chain_requests(requests, now),
@@ -393,8 +422,3 @@ class _Done(NamedTuple, Generic[_T]):
 
     outcome: Outcome[_T]
     delivered: asyncio.Future[None] | None
-
-
-def partition_of(chain_id: ChainId) -> int:
-    """The partition of a chain, 0…63; chain ids are uniformly distributed."""
-    return chain_id[0] % PARTITIONS

@@ -146,6 +146,11 @@ class Worker:
         self._uncommitted.pop(chain_id, None)
         self._just_loaded.discard(chain_id)
 
+    def forget_chains(self, is_concerned: Callable[[ChainId], bool]) -> None:
+        """`forget_chain` for those of the chains in memory that another process writes now."""
+        for chain_id in [chain_id for chain_id in self._chains if is_concerned(chain_id)]:
+            self.forget_chain(chain_id)
+
     def loaded_chains(self) -> int:
         """How many chains are in memory."""
         return len(self._chains)

@@ -57,6 +57,8 @@ _TABLE: dict[str, str] = {
         "1 stream_id StreamId, 2 block_height BlockHeight, 3 crypto_hash CryptoHash"
     ),
     "PreviousEventBlocksResponse": "1 previous_event_blocks PreviousEventBlock*",
+    "EventBlockHeightsRequest": "1 event_ids bytes",
+    "EventBlockHeightsResponse": "1 heights bytes",
     "SubscriptionRequest": "1 chain_ids ChainId*",
     "Notification": "1 chain_id ChainId, 2 reason bytes",
     "NotificationBatch": "1 notifications Notification*",
