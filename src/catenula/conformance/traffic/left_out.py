@@ -30,6 +30,8 @@ _FULL = (
     HandleTimeoutCertificateRequest,
 )
 
+_WITH_BLOCK = (HandleConfirmedCertificateRequest, HandleValidatedCertificateRequest)
+
 
 def chain_of_request(request: Any) -> ChainId:
     """The chain that a routed request is for."""
@@ -51,6 +53,7 @@ class LeftOutChains:
     def __init__(self, run: RecordedRun) -> None:
         self._run = run
         self._chains: set[ChainId] = set()
+        self._taken: set[CryptoHash] = set()
         self._recorded: dict[CryptoHash, RecordedBlock] = {
             block.hash: block for block in run.blocks
         }
@@ -68,18 +71,29 @@ class LeftOutChains:
     def _brings_application(self, request: Any) -> bool:
         if isinstance(request, BlockProposal):
             return transactions_run_application(request.content.block.transactions)
-        if isinstance(request, HandleConfirmedCertificateRequest | HandleValidatedCertificateRequest):
+        if isinstance(request, _WITH_BLOCK):
             return runs_application(request.certificate.block)
         if isinstance(request, HandleLiteCertRequest):
             recorded = self._recorded_block(request.certificate)
             return recorded is not None and runs_application(recorded.block())
         return False
 
-    def confirmed(self, request: Any) -> ConfirmedBlockCertificate | None:
-        """The certificate that makes a block final, when this is what the request brings."""
+    def new_block(self, request: Any, *, succeeded: bool) -> ConfirmedBlockCertificate | None:
+        """The certificate of a final block that a request brings for the first time, if it does.
+
+        ``succeeded`` says whether the recorded validator took it.
+        """
+        certificate = self._certificate_in(request, succeeded=succeeded)
+        if certificate is None or certificate.block.hash in self._taken:
+            return None
+        if succeeded:
+            self._taken.add(certificate.block.hash)
+        return certificate
+
+    def _certificate_in(self, request: Any, *, succeeded: bool) -> ConfirmedBlockCertificate | None:
         if isinstance(request, HandleConfirmedCertificateRequest):
             return request.certificate
-        if isinstance(request, HandleLiteCertRequest):
+        if isinstance(request, HandleLiteCertRequest) and succeeded:
             return self._from_lite(request.certificate)
         return None
 

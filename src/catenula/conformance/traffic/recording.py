@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catenula.base.codec import codec_of
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import decode_hex
 from catenula.base.integers import MICROSECONDS_PER_SECOND, Timestamp
@@ -24,7 +23,6 @@ NEVER_ARRIVED = "UNAVAILABLE"
 """The status of a call to a validator that was stopped."""
 WENT_AWAY = "CLIENT_CANCELLED"
 """The recorder's mark for a call whose client did not wait for the reply."""
-SUBSCRIBE = "Subscribe"
 _PROPOSAL = "HandleBlockProposal"
 _REFERENCE = "@"
 
@@ -53,11 +51,6 @@ class RecordedCall:
     response: bytes | None
     stream: tuple[StreamedMessage, ...]
 
-    @property
-    def replied(self) -> bool:
-        """Whether there is a reply to compare with."""
-        return self.code is not None and self.code not in (WENT_AWAY, NEVER_ARRIVED)
-
 
 class Mark(NamedTuple):
     """What the recording script noted between calls."""
@@ -84,10 +77,10 @@ class RecordedTraffic:
     events: tuple[Event, ...]
 
     @property
-    def validators(self) -> int:
-        """How many validators were called."""
-        called = (event.validator for event in self.events if isinstance(event, RecordedCall))
-        return max(called, default=-1) + 1
+    def validators(self) -> list[int]:
+        """The validators that were called, by their position in the run."""
+        called = {event.validator for event in self.events if isinstance(event, RecordedCall)}
+        return sorted(called)
 
     def at(self, seconds: float) -> Timestamp:
         """The wall clock ``seconds`` after the start."""
@@ -226,4 +219,4 @@ def _start_of(events: Iterable[Event]) -> Timestamp:
             continue
         offset = round(event.time * MICROSECONDS_PER_SECOND)
         started = max(started, proposal.content.block.timestamp - offset)
-    return codec_of(Timestamp).from_json(started)  # type: ignore[no-any-return]
+    return Timestamp(started)

@@ -8,7 +8,7 @@ value: only then would the recorded validator's vote count for what our worker v
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from catenula.base.codec import codec_of
+from catenula.base.codec import Record, codec_of
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import ProtocolError
 from catenula.conformance.differences import Difference, differences, show
@@ -18,11 +18,12 @@ from catenula.protocol import (
     ChainInfoResponse,
     ChainManagerInfo,
     LiteVote,
-    NodeError,
+    VersionInfo,
     node_error,
 )
+from catenula.transport.calls import METHODS
+from catenula.transport.messages import from_proto_bytes
 
-_OK = "OK"
 _WITH_TEXT = (
     node_error.CryptoError,
     node_error.ArithmeticError,
@@ -35,51 +36,55 @@ _WITH_TEXT = (
 _VOTES = ("pending", "timeout_vote", "fallback_vote")
 _SEPARATELY = ("manager", "requested_received_log")
 _LOCAL_TIME = ("round_timeout",)
+_API_HASHES = ("rpc_hash", "graphql_hash", "wit_hash")
+"""What a version says about interfaces; the rest names the program, and ours is another one."""
 
 
 class Reply(NamedTuple):
-    """A status by name, and the response message when it is OK."""
+    """A status by name, and when it is OK the response, decoded and as it was sent."""
 
     code: str
-    response: bytes | None
+    value: Any
+    message: bytes | None
+
+
+def read_reply(method_name: str, code: str, message: bytes | None) -> Reply:
+    """Decode a reply; `DecodeError` when the response is not one of the method's."""
+    if message is None:
+        return Reply(code, None, None)
+    return Reply(code, from_proto_bytes(METHODS[method_name].response, message), message)
 
 
 class Replies:
     """Compares the replies of one validator; ``key`` is the recorded validator's.
 
     ``full_log`` gives the received log of a chain as our worker has it.
-    """""
+    """
 
     def __init__(self, key: Secp256k1PublicKey, full_log: FullLog) -> None:
         self._key = key
         self._logs = ReceivedLogs(full_log)
 
     def compare(
-        self, message_name: str, found: Reply, recorded: Reply, *, log_start: int | None
-    ) -> list[Difference]:
+        self, found: Reply, recorded: Reply, *, log_start: int | None
+    ) -> Iterator[Difference]:
         """Where ``found`` is not ``recorded``; ``log_start`` is where a requested log begins."""
         if found.code != recorded.code:
-            return [Difference("status", found.code, recorded.code)]
-        if found.response == recorded.response:
-            return []
-        if found.code != _OK or found.response is None or recorded.response is None:
-            return list(differences("response", _hex(found.response), _hex(recorded.response)))
-        return list(self._of_messages(message_name, found.response, recorded.response, log_start))
+            yield Difference("status", found.code, recorded.code)
+        elif found.message != recorded.message:
+            yield from self._of_responses(found.value, recorded.value, log_start)
 
-    def _of_messages(
-        self, message_name: str, found_bytes: bytes, recorded_bytes: bytes, log_start: int | None
+    def _of_responses(
+        self, found: Any, recorded: Any, log_start: int | None
     ) -> Iterator[Difference]:
-        from catenula.transport.messages import from_proto_bytes
-
-        found = from_proto_bytes(message_name, found_bytes)
-        recorded = from_proto_bytes(message_name, recorded_bytes)
         if type(found) is not type(recorded):
             yield Difference("reply", show(found), show(recorded))
         elif isinstance(recorded, ChainInfoResponse):
             yield from self._of_infos(found.info, recorded.info, log_start)
-            if (found.signature is None) is not (recorded.signature is None):
-                yield Difference("signature", show(found.signature), show(recorded.signature))
-        elif type(recorded).__name__ == "VersionInfo": pass
+            if found.signature is None:
+                yield Difference("signature", "nothing", "a signature")
+        elif isinstance(recorded, VersionInfo):
+            yield from _of_versions(found, recorded)
         elif not isinstance(recorded, _WITH_TEXT):
             yield from _of_values("reply", found, recorded)
 
@@ -118,6 +123,11 @@ class Replies:
             yield Difference(f"{field}.signature", f"over our value: {error}", "valid")
 
 
+def _of_versions(found: VersionInfo, recorded: VersionInfo) -> Iterator[Difference]:
+    for name in _API_HASHES:
+        yield from _of_values(name, getattr(found, name), getattr(recorded, name))
+
+
 def _of_values(field: str, found: Any, recorded: Any) -> Iterator[Difference]:
     if type(found) is type(recorded) and found == recorded:
         return
@@ -130,12 +140,6 @@ def _shown(value: Any) -> Any:
         return [_shown(item) for item in value]
     if isinstance(value, dict):
         return {str(name): _shown(item) for name, item in value.items()}
-    if isinstance(value, NodeError.__args__):  # type: ignore[attr-defined]  # A union of records.
-        return codec_of(NodeError).to_json(value)
-    if hasattr(type(value), "__struct_fields__"):
+    if isinstance(value, Record):
         return codec_of(type(value)).to_json(value)
     return value if value is None or isinstance(value, str | int) else str(value)
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else value.hex()
