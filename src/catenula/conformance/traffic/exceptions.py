@@ -3,8 +3,8 @@
 Calls are recorded when their replies arrive, and what a validator sends between its own chains is
 not recorded at all. Calls that were under way at the same time may therefore have been served in
 the other order, and a validator that loses messages on purpose delivers them late or never. Each
-such case stands in ``listed.json`` by call number with its reason; the calls are then played in their
-true order and compared like all others. A run may list at most one call in a hundred.
+such case stands in ``listed.json`` by call number with its reason; the calls are then played in
+their true order and compared like all others. A run may list at most one call in a hundred.
 """
 
 import json
