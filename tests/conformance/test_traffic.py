@@ -47,6 +47,12 @@ def short_run() -> RecordedTraffic:
     return read_traffic(NETWORK / "f-lossy")
 
 
+@pytest.fixture(scope="module")
+def long_run() -> RecordedTraffic:
+    """Calls to one validator, with conflicts of wallets and single calls made on purpose."""
+    return read_traffic(NETWORK / "a-nofees")
+
+
 def play(traffic: RecordedTraffic, index: int, exceptions: Exceptions | None = None) -> Report:
     """Play one validator with the exceptions listed for its run, or with others."""
     listed = exceptions_of(traffic.run.name) if exceptions is None else exceptions
@@ -74,10 +80,15 @@ def call_of(traffic: RecordedTraffic, method: str, index: int = 0) -> RecordedCa
         for event in traffic.events
         if isinstance(event, RecordedCall)
         and (event.method, event.validator) == (method, index)
-        and isinstance(
-            from_proto_bytes("ChainInfoResult", event.response or b""), ChainInfoResponse
-        )
+        and is_answered_with_info(event)
     )
+
+
+def is_answered_with_info(call: RecordedCall) -> bool:
+    """Whether the call has a reply about its chain."""
+    if not call.response:
+        return False
+    return isinstance(from_proto_bytes("ChainInfoResult", call.response), ChainInfoResponse)
 
 
 def with_info(call: RecordedCall, change: Callable[[ChainInfo], ChainInfo]) -> RecordedCall:
@@ -164,11 +175,12 @@ def test_messages_that_arrive_late_fail_unless_they_are_listed(short_run: Record
     assert play(short_run, 1).failed == 0
 
 
-def test_calls_recorded_in_the_wrong_order_fail_unless_they_are_listed() -> None:
-    traffic = read_traffic(NETWORK / "a-nofees")
+def test_calls_recorded_in_the_wrong_order_fail_unless_they_are_listed(
+    long_run: RecordedTraffic,
+) -> None:
     listed = exceptions_of("a-nofees")
     assert any(move.call == "1954" for move in listed.moves)
-    assert play(traffic, 0, Exceptions((), ())).failed == 1
+    assert play(long_run, 0, Exceptions((), ())).failed == 1
 
 
 def test_a_listed_call_is_played_before_the_other(short_run: RecordedTraffic) -> None:
@@ -192,11 +204,10 @@ def test_exceptions_of_unknown_runs_are_none() -> None:
     assert exceptions_of("another") == read_exceptions({}) == Exceptions((), ())
 
 
-def test_streams_are_compared() -> None:
-    traffic = read_traffic(NETWORK / "a-nofees")
+def test_streams_are_compared(long_run: RecordedTraffic) -> None:
     call = next(
         event
-        for event in traffic.events
+        for event in long_run.events
         if isinstance(event, RecordedCall) and event.method == "Subscribe" and len(event.stream) > 1
     )
 
@@ -204,7 +215,7 @@ def test_streams_are_compared() -> None:
         surplus = StreamedMessage(call.time, b"\x0a\x00")
         return replace(call, stream=(*call.stream[:-1], surplus))
 
-    report = play(change_call(traffic, call.place, without_last), 0)
+    report = play(change_call(long_run, call.place, without_last), 0)
     assert fields_of(report) == ["stream"]
 
 
