@@ -2,7 +2,6 @@
 
 from catenula.cli.lazy import LazyCommand, LazyTable, Rows
 
-
 _WALLET: Rows = {
     "show": LazyCommand("catenula.cli.wallet.show:show", "List the chains of the wallet."),
     "set-default": LazyCommand(
