@@ -196,7 +196,7 @@ class NetworkChain:
 class Notifications:
     """The notifications of one chain; ends with a `LocalError` when the wallet is closed."""
 
-    def __init__(self, subscription: Subscription) -> None:
+    def __init__(self, subscription: Subscription[Notification]) -> None:
         self._subscription = subscription
         self._is_closed = False
 

@@ -76,7 +76,7 @@ class NetworkWallet:
             self._listen_to(chain_id)
         return found
 
-    def subscribe(self, chain_id: ChainId) -> Subscription:
+    def subscribe(self, chain_id: ChainId) -> Subscription[Notification]:
         """What happens on a chain from now on, as this wallet's own node sees it."""
         subscription = self.client.context.local.driver.notifier.subscribe((chain_id,))
         self._listen_to(chain_id)
