@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from catenula.base.errors import LocalError, ProtocolError
-from catenula.cli.command import Invocation, command, run
+from catenula.cli.command import Invocation, command
 from catenula.cli.output import Output
 from catenula.cli.session import Session
 from catenula.cli.settings import Places, places_of
@@ -41,7 +41,7 @@ def init(
     if genesis is not None:
         _, text = read_genesis(genesis)
     else:
-        text = genesis_text(_genesis_of_faucet(faucet or "", invocation.output))
+        text = genesis_text(_genesis_of_faucet(faucet or "", invocation))
     _create(places, text, seed=testing_prng_seed)
     if faucet is not None:
         invocation.run(_learn_committees)
@@ -74,8 +74,10 @@ def _create(places: Places, genesis: bytes, *, seed: int | None) -> None:
     WalletFile.create(places.wallet, genesis)
 
 
-def _genesis_of_faucet(url: str, output: Output) -> GenesisConfig:
+def _genesis_of_faucet(url: str, invocation: Invocation) -> GenesisConfig:
     from catenula.client.faucet_client import FaucetClient
+
+    output = invocation.output
 
     async def ask() -> tuple[VersionInfo | None, GenesisConfig]:
         faucet = FaucetClient(url)
@@ -86,7 +88,7 @@ def _genesis_of_faucet(url: str, output: Output) -> GenesisConfig:
             output.warn(f"the faucet does not tell its version: {error}")
             return None, genesis
 
-    version, genesis = run(ask())
+    version, genesis = invocation.run_alone(ask())
     if version is not None:
         _compare_version(version, output)
     return genesis
@@ -135,7 +137,7 @@ def request_chain(invocation: Invocation, faucet: str, set_default: bool) -> Non
 def export_genesis(invocation: Invocation, output: Path, faucet: str | None) -> None:
     """Write the genesis configuration of the wallet's network to OUTPUT."""
     if faucet is not None:
-        genesis = _genesis_of_faucet(faucet, invocation.output)
+        genesis = _genesis_of_faucet(faucet, invocation)
     else:
         genesis = WalletFile.read(places_of(invocation.options).wallet).content.genesis()
     write_atomically(output, genesis_text(genesis), mode=PUBLIC_MODE)
