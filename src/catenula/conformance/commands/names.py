@@ -6,7 +6,7 @@ a pair from then on: neither side may ever meet another partner.
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from catenula.conformance.differences import Difference, show
@@ -15,7 +15,11 @@ _HEX = r"(?:0x)?[0-9a-fA-F]{40,}"
 _DATE = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?"
 _MICROSECONDS = r"(?<![0-9.])1[67]\d{14}(?![0-9])"
 _ADDRESS = r"localhost:\d+"
-_NAME = re.compile(rf"(?<![0-9A-Za-z])(?:{_HEX}|{_DATE}|{_MICROSECONDS}|{_ADDRESS})(?![0-9A-Za-z])")
+_NAME = re.compile(
+    rf"(?<![0-9A-Za-z])(?:{_HEX}|{_DATE}|{_MICROSECONDS}|{_ADDRESS})(?![0-9A-Za-z])"
+    r"|(?<=protocol: )v[0-9.]+|(?<=/tree/)\S*"
+)
+"""Names of the last two kinds are those of the program itself."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -38,8 +42,7 @@ def _key(text: str) -> str:
     if re.fullmatch(_DATE, text):
         moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
         difference = moment - _EPOCH
-        return str(difference.days * 86_400_000_000 + difference.seconds * 1_000_000
-                   + difference.microseconds)
+        return str(difference // timedelta(microseconds=1))
     return text.removeprefix("0x")
 
 
