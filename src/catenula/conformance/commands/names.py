@@ -5,7 +5,7 @@ a pair from then on: neither side may ever meet another partner.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -93,15 +93,14 @@ class Names:
         """Where two texts differ but for names, whose pairs are learnt.
 
         Lists and maps are in the order of ids, which are other ids here: a text whose lines are the
-        recorded ones in another order is no difference, provided that all its names are known.
+        recorded ones in another order is no difference.
         """
         known = (dict(self._ours), dict(self._recorded))
         differences = list(self._in_order(field, found, recorded))
-        if not differences:
-            return []
-        self._ours, self._recorded = known
-        if _lines(found) == _lines(self._canonical(recorded)):
-            return []
+        if differences:
+            self._ours, self._recorded = known
+            if self._in_any_order(found, recorded):
+                return []
         return differences
 
     def _in_order(self, field: str, found: str, recorded: str) -> Iterator[Difference]:
@@ -114,9 +113,37 @@ class Names:
                 expected = self._ours.get(second.key, f"a name that was not seen for {second.key}")
                 yield Difference(field, first.key, expected)
 
-    def _canonical(self, recorded: str) -> str:
-        """The recorded text with our names, times in the form of our own texts."""
-        return self.translate(recorded)
+    def _in_any_order(self, found: str, recorded: str) -> bool:
+        """Whether the lines are the same in another order; learns from lines that occur once."""
+        ours = _by_form(found, lambda key: key if key in self._recorded else None)
+        theirs = _by_form(recorded, self._ours.get)
+        if {form: len(lines) for form, lines in ours.items()} != {
+            form: len(lines) for form, lines in theirs.items()
+        }:
+            return False
+        return all(
+            self._learn_line(theirs[form][0], lines[0])
+            for form, lines in ours.items()
+            if len(lines) == 1
+        )
+
+    def _learn_line(self, recorded: str, ours: str) -> bool:
+        pairs = zip(names_in(recorded), names_in(ours), strict=True)
+        return all(self.learn(first.key, second.key) for first, second in pairs)
+
+
+def _by_form(text: str, known: Callable[[str], str | None]) -> dict[str, list[str]]:
+    """Lines by what they say: names as ``known`` gives them, or as unknown.
+
+    The last line of a list in JSON has no comma.
+    """
+    forms: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        names = list(names_in(line))
+        shown = [*(f"<{known(name.key)}>" for name in names), ""]
+        pieces = zip(_without(line.rstrip(","), names), shown, strict=True)
+        forms.setdefault("".join(map("".join, pieces)), []).append(line)
+    return forms
 
 
 def _without(text: str, names: list[Name]) -> list[str]:
@@ -125,11 +152,6 @@ def _without(text: str, names: list[Name]) -> list[str]:
         parts.append(text[position : name.start])
         position = name.end
     return [*parts, text[position:]]
-
-
-def _lines(text: str) -> list[str]:
-    """The lines in a fixed order; the last of a list has no comma."""
-    return sorted(line.rstrip(",") for line in text.splitlines())
 
 
 def _line_differences(field: str, found: str, recorded: str) -> Iterator[Difference]:

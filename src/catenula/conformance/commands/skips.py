@@ -1,7 +1,8 @@
 """Which commands are not played, or not compared, and why.
 
 Applications cannot run yet, so commands that need one are not played. A command that names something
-which only a command before it could have made is not played either. A command that reports the
+which only a command before it could have made is not played either, nor one that failed on a chain
+that such a command had changed. A command that reports the
 state of a chain is played, but what it prints is not compared once the recorded chain has blocks
 that ours has not.
 """
@@ -50,6 +51,7 @@ class Skips:
         self._names = names
         self._unmade: set[str] = set()
         self._touched: set[str] = set()
+        self._altered: set[str] = set()
 
     def reason_not_to_play(self, command: RecordedCommand) -> str | None:
         """Why a command is not played, or None when it is."""
@@ -66,6 +68,9 @@ class Skips:
         if _APPLICATIONS.intersection(command.arguments):
             return NEEDS_APPLICATION
         if self._unmade.intersection(_names_of(command.arguments)):
+            self._altered |= _chains_of(command.arguments)
+            return NEEDS_SKIPPED
+        if command.exit and self._altered.intersection(_chains_of(command.arguments)):
             return NEEDS_SKIPPED
         return None
 
@@ -73,7 +78,7 @@ class Skips:
         """What it printed was made by it alone; the chains it names may have got blocks."""
         made = {name for name in _names_of((command.output,)) if name not in self._names}
         self._unmade |= made
-        self._touched |= {name for name in _names_of(command.arguments) if _is_chain_id(name)}
+        self._touched |= _chains_of(command.arguments)
 
     def touch(self, chain_ids: Iterable[str]) -> None:
         """These recorded chains have blocks that ours have not."""
@@ -85,7 +90,7 @@ class Skips:
             return Comparison.STATUS
         if not _REPORTS.intersection(command.arguments):
             return Comparison.ALL
-        named = {name for name in _names_of(command.arguments) if _is_chain_id(name)}
+        named = _chains_of(command.arguments)
         reported = named or _names_of((command.output,)) | ({default_chain} - {None})
         return Comparison.NOTHING if reported & self._touched else Comparison.ALL
 
@@ -94,5 +99,5 @@ def _names_of(texts: Iterable[str]) -> set[str]:
     return {name.key for text in texts for name in names_in(text)}
 
 
-def _is_chain_id(name: str) -> bool:
-    return _CHAIN_ID.fullmatch(name) is not None
+def _chains_of(texts: Iterable[str]) -> set[str]:
+    return {name for name in _names_of(texts) if _CHAIN_ID.fullmatch(name)}
