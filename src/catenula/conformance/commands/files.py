@@ -77,7 +77,11 @@ class InputFiles:
 
     def _queried_validators(self, command: RecordedCommand) -> bytes:
         entries = [
-            {"publicKey": key, "accountKey": self._account_keys.get(key), "networkAddress": address}
+            {
+                "publicKey": key,
+                "accountKey": _as_json(self._account_keys[key]),
+                "networkAddress": address,
+            }
             for key, address in _QUERIED.findall(self._names.translate(command.output))
         ]
         if command.exit:
@@ -87,10 +91,15 @@ class InputFiles:
     def _changed_validators(self, command: RecordedCommand) -> bytes:
         output = self._names.translate(command.output)
         changes: dict[str, Any] = {
-            key: {"accountKey": {"Ed25519": account[2:]}, "address": address, "votes": int(votes)}
+            key: {"accountKey": _as_json(account), "address": address, "votes": int(votes)}
             for key, address, account, votes in _CHANGE.findall(output)
         }
         changes |= dict.fromkeys(_REMOVAL.findall(output))
         if not changes:
             changes = {key: {"accountKey": key} for key in self._account_keys}
         return json.dumps(changes).encode()
+
+
+def _as_json(account_key: str) -> dict[str, str]:
+    """An account key in its JSON form, from its BCS form in hex."""
+    return {"Ed25519": account_key[2:]}

@@ -1,7 +1,7 @@
 """Names that differ between a recording and our run: ids, keys, times, ports.
 
-A recorded name and ours are learnt as a pair where they first stand in the same place, and must stay
-a pair from then on: neither side may ever meet another partner.
+A recorded name and ours are learnt as a pair where they first stand in the same place, and must
+stay a pair from then on: neither side may ever meet another partner.
 """
 
 import re

@@ -53,7 +53,7 @@ class Member(NamedTuple):
 def new_members(count: int) -> list[Member]:
     """Validators with new keys and free ports."""
     found = []
-    for port in _free_ports(count):
+    for port in free_ports(count):
         secret = ValidatorSecretKey.generate(secrets.token_bytes)
         account = AccountSecretKey.generate(SignatureScheme.ED25519, secrets.token_bytes)
         account_key = codec_of(AccountPublicKey).to_bcs(account.public_key()).hex()
@@ -61,7 +61,8 @@ def new_members(count: int) -> list[Member]:
     return found
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for item in sockets:
@@ -125,12 +126,12 @@ class PlayedNetwork:
 
 def _serve(pipe: Connection, members: tuple[Member, ...], workers: int, genesis: Path) -> None:
     """The validators' process."""
-    asyncio.run(_Validators(pipe, members, workers, genesis).run())
+    asyncio.run(_Validators(pipe, members, workers=workers, genesis=genesis).run())
 
 
 class _Validators:
     def __init__(
-        self, pipe: Connection, members: tuple[Member, ...], workers: int, genesis: Path
+        self, pipe: Connection, members: tuple[Member, ...], *, workers: int, genesis: Path
     ) -> None:
         self._pipe, self._members, self._workers = pipe, members, workers
         self._genesis_path = genesis
@@ -167,9 +168,7 @@ class _Validators:
             self._stores[index] = open_store("memory:")
         config = ServerConfig(
             secret=ValidatorSecretKey.from_json(member.secret),
-            account_key=codec_of(AccountPublicKey).from_bcs(
-                bytes.fromhex(member.account_key)
-            ),
+            account_key=codec_of(AccountPublicKey).from_bcs(bytes.fromhex(member.account_key)),
             address=NetworkAddress(HOST, member.port, False),
             listen=HostPort(_LOOPBACK, member.port),
             workers=self._workers,

@@ -180,7 +180,7 @@ def _groups(commands: list[RecordedCommand], marked: set[int]) -> list[Together]
 def _switches(calls: list[dict[str, Any]], members: int) -> dict[int, list[Switch]]:
     """By the number of the command before which they happened.
 
-    A validator that is not a member from the start is started for the first command that reaches it.
+    One that is not a member from the start is started for the first command that reaches it.
     """
     switches: dict[int, list[Switch]] = {}
     waiting: list[Switch] = []

@@ -12,9 +12,7 @@ from catenula.conformance.commands.recording import find_sessions, read_session
 from catenula.conformance.report import Report
 
 
-def run_commands(
-    paths: Iterable[Path], invoke: Invoke, *, processes: int | None = None
-) -> Report:
+def run_commands(paths: Iterable[Path], invoke: Invoke, *, processes: int | None = None) -> Report:
     """Play all sessions at ``paths``: folders of runs, or folders of those.
 
     ``invoke`` runs one command; it is sent to other processes. Uses as many processes as there are

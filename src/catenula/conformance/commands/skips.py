@@ -1,10 +1,9 @@
 """Which commands are not played, or not compared, and why.
 
-Applications cannot run yet, so commands that need one are not played. A command that names something
-which only a command before it could have made is not played either, nor one that failed on a chain
-that such a command had changed. A command that reports the
-state of a chain is played, but what it prints is not compared once the recorded chain has blocks
-that ours has not.
+Applications cannot run yet, so commands that need one are not played. A command that names what
+only such a command could have made is not played either, nor one that failed on a chain which such
+a command had changed. A command that reports the state of a chain is played, but what it prints is
+not compared once the recorded chain has blocks that ours has not.
 """
 
 import re
@@ -32,7 +31,6 @@ _CHAIN_ID = re.compile(r"[0-9a-f]{64}")
 NEEDS_APPLICATION = "needs an application, which cannot run yet"
 NEEDS_SKIPPED = "needs what a skipped command made"
 REPORTS_SKIPPED = "reports a chain on which skipped commands made blocks: played, not compared"
-NEEDS_FAUCET = "needs the faucet of the recording, which served more than its commands"
 STOPPED_BY_SCRIPT = "was stopped by the recording script"
 
 
@@ -63,8 +61,6 @@ class Skips:
     def _reason(self, command: RecordedCommand) -> str | None:
         if command.exit is None:
             return STOPPED_BY_SCRIPT
-        if "--faucet" in command.arguments and not command.label:
-            return NEEDS_FAUCET
         if _APPLICATIONS.intersection(command.arguments):
             return NEEDS_APPLICATION
         if self._unmade.intersection(_names_of(command.arguments)):
@@ -80,18 +76,17 @@ class Skips:
         self._unmade |= made
         self._touched |= _chains_of(command.arguments)
 
-    def touch(self, chain_ids: Iterable[str]) -> None:
-        """These recorded chains have blocks that ours have not."""
-        self._touched |= set(chain_ids)
+    def comparison(self, command: RecordedCommand) -> Comparison:
+        """How much is compared of a command that is played.
 
-    def comparison(self, command: RecordedCommand, default_chain: str | None) -> Comparison:
-        """How much is compared of a command that is played; chains by their recorded ids."""
+        Without a chain among its arguments it reports on those that it names.
+        """
         if _OWN_WORDS.intersection(command.arguments):
             return Comparison.STATUS
         if not _REPORTS.intersection(command.arguments):
             return Comparison.ALL
         named = _chains_of(command.arguments)
-        reported = named or _names_of((command.output,)) | ({default_chain} - {None})
+        reported = named or _names_of((command.output,))
         return Comparison.NOTHING if reported & self._touched else Comparison.ALL
 
 
