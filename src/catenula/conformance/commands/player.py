@@ -112,11 +112,14 @@ class SessionPlayer:
             if self._faucet is not None:
                 self._faucet.stop()
         elif self._faucet is None:
-            chain_id = self._names.translate(self._last_chain)
-            faucet = PlayedFaucet(self._folder / _FAUCET, chain_id=chain_id)
-            self._faucet = stack.enter_context(faucet)
-            (recorded,) = {argument for argument in command.arguments if is_faucet_url(argument)}
-            self._names.learn(recorded.removeprefix("http://"), f"{HOST}:{faucet.port}")
+            self._start_faucet(command, stack)
+
+    def _start_faucet(self, command: RecordedCommand, stack: ExitStack) -> None:
+        chain_id = self._names.translate(self._last_chain)
+        self._faucet = PlayedFaucet(self._folder / _FAUCET, chain_id=chain_id)
+        (recorded,) = {argument for argument in command.arguments if is_faucet_url(argument)}
+        self._names.learn(recorded.removeprefix("http://"), f"{HOST}:{self._faucet.port}")
+        stack.enter_context(self._faucet)
 
     def _prepare(self) -> None:
         """The committee's file, and whose names are whose."""

@@ -3,12 +3,11 @@
 import os
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from catenula.conformance.commands.player import Invoke, SessionPlayer
 from catenula.conformance.commands.recording import find_sessions, read_session
+from catenula.conformance.parallel import run_parts
 from catenula.conformance.report import Report
 
 
@@ -19,12 +18,7 @@ def run_commands(paths: Iterable[Path], invoke: Invoke, *, processes: int | None
     processors, or as said. Raises `LocalError` for paths without commands and unreadable files.
     """
     folders = find_sessions(path.absolute() for path in paths)
-    report = Report()
-    count = min(processes or os.cpu_count() or 1, len(folders))
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor:
-        for found in executor.map(_play, folders, [invoke] * len(folders)):
-            report.merge(found)
-    return report
+    return run_parts(_play, [(folder, invoke) for folder in folders], processes=processes)
 
 
 def _play(folder: Path, invoke: Invoke) -> Report:
