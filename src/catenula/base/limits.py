@@ -128,3 +128,42 @@ MAX_CACHED_EVENT_HEIGHTS = 65_536
 
 MAX_ENCODED_REQUESTS = 32
 """Requests whose bytes a client keeps, because they go to several validators."""
+
+MAX_HTTP_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
+"""Body of one gRPC-Web request: a message of the largest size as base64, and its frames."""
+
+MAX_BUFFERED_BODY_BYTES = 256 << 20
+"""Bodies of requests that are arriving at one public port, together."""
+
+MAX_HTTP_PIPELINE = 16
+"""Requests on one connection that wait for the answer to an earlier one."""
+
+MAX_PUBLIC_CONNECTIONS = 10_000
+"""Connections of one public port; a further one is closed at once."""
+
+PEEK_SECONDS = 10.0
+"""A new connection must say what it speaks within this time."""
+
+HTTP_HEAD_SECONDS = 10.0
+"""The head of a request must arrive within this time."""
+
+HTTP_BODY_SECONDS = 30.0
+"""The body of a request must arrive within this time."""
+
+HTTP_IDLE_SECONDS = 120.0
+"""A connection without a request is closed after this time."""
+
+HTTP_WRITE_SECONDS = 60.0
+"""A client that does not read for so long is given up."""
+
+HTTP_LINGER_SECONDS = 2.0
+"""How long what a refused client still sends is thrown away before its connection is closed."""
+
+MAX_HTTP2_STREAMS = 1_000
+"""Streams of one HTTP/2 connection that are open at once, subscriptions included."""
+
+MAX_HTTP2_RESETS = 500
+"""Streams that a client may abandon beyond those that it lets end."""
+
+MAX_PUBLIC_BACKLOG = 1_024
+"""Connections that wait to be accepted."""
