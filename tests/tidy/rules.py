@@ -82,7 +82,7 @@ def parameters(source: Source) -> Iterator[Complaint]:
 
 def _is_command(function: Function) -> bool:
     return any(
-        isinstance(node, ast.Attribute) and node.attr in ("command", "group")
+        isinstance(node, ast.Attribute | ast.Name) and _name(node) in ("command", "group")
         for decorator in function.decorator_list
         for node in ast.walk(decorator)
     )

@@ -111,6 +111,21 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
 
+MAX_ANNOUNCED_PER_CHAIN = 1_000
+"""Announcements of one validator about one chain that wait to be looked into, merged by sender."""
+
+MAX_REACTIONS_PER_VALIDATOR = 8
+"""Chains that are looked into at a time because one validator announced something."""
+
+MAX_STREAM_OPENING_US = 10_000_000
+"""A validator that has not opened a notification stream by then counts as failing."""
+
+MAX_DOWNLOAD_CACHE_BYTES = 32 << 20
+"""Downloaded certificates and blobs that a client keeps for a moment, in bytes."""
+
+MAX_REMEMBERED_FAILURES = 1_000
+"""Chains whose last failure a listener remembers."""
+
 REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
 """A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
 
