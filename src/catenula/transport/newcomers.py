@@ -128,7 +128,8 @@ class Reception:
 
     def close(self) -> None:
         """Accept no more; those that have not said anything are closed."""
-        self._loop.remove_reader(self._listener.fileno())
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener.fileno())
         self._listener.close()
         for waiting in list(self._waiting):
             waiting.give_up()

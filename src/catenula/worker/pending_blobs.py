@@ -7,8 +7,8 @@ from catenula.worker.step import Step
 
 def handle_pending_blob(step: Step, blob: BlobContent) -> ChainInfoResponse:
     """Take an uploaded blob that a pending block of this chain asked for."""
-    step.activate()
     step.chain.take_pending_blob(blob)
+    step.activate()
     step.save()
     return step.reply()
 
