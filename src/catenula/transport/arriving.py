@@ -2,7 +2,7 @@
 
 import asyncio
 
-from catenula.base.limits import MAX_HTTP_BODY_BYTES
+from catenula.base.limits import MAX_PUBLIC_BODY_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.grpc_web import message_too_large
 
@@ -53,14 +53,14 @@ class ArrivingBody:
 
     def expect(self, declared_bytes: int) -> None:
         """The client has said how long the body will be."""
-        if declared_bytes > MAX_HTTP_BODY_BYTES:
+        if declared_bytes > MAX_PUBLIC_BODY_BYTES:
             self.refuse(message_too_large(declared_bytes))
 
     def add(self, data: bytes) -> None:
         """A part of the body has arrived."""
         if self._done.done():
             return
-        if self._size + len(data) > MAX_HTTP_BODY_BYTES:
+        if self._size + len(data) > MAX_PUBLIC_BODY_BYTES:
             self.refuse(message_too_large(self._size + len(data)))
         elif not self._budget.take(len(data)):
             text = "too many large requests at once"

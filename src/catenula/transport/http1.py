@@ -11,13 +11,13 @@ from email.utils import formatdate
 from typing import Any, cast
 
 from catenula.base.limits import (
-    HTTP_BODY_SECONDS,
-    HTTP_HEAD_SECONDS,
-    HTTP_IDLE_SECONDS,
-    HTTP_LINGER_SECONDS,
-    HTTP_WRITE_SECONDS,
-    MAX_HTTP_PIPELINE,
     MAX_PUBLIC_HEADER_BYTES,
+    MAX_PUBLIC_PIPELINE,
+    PUBLIC_BODY_SECONDS,
+    PUBLIC_HEAD_SECONDS,
+    PUBLIC_IDLE_SECONDS,
+    PUBLIC_LINGER_SECONDS,
+    PUBLIC_WRITE_SECONDS,
 )
 from catenula.transport.arriving import ArrivingBody, BodyBudget
 from catenula.transport.grpc_web import Exchange, Headers
@@ -117,7 +117,7 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
         self._transport = cast(asyncio.Transport, transport)
-        self._expect(HTTP_HEAD_SECONDS, self._end_idle)
+        self._expect(PUBLIC_HEAD_SECONDS, self._end_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: nobody waits for answers."""
@@ -159,7 +159,7 @@ class Http1Connection(asyncio.Protocol):
         """A request begins."""
         self._in_head, self._url = True, b""
         self._arriving = Http1Exchange(self, self._budget)
-        self._expect(HTTP_HEAD_SECONDS, self._end_idle)
+        self._expect(PUBLIC_HEAD_SECONDS, self._end_idle)
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
@@ -186,14 +186,14 @@ class Http1Connection(asyncio.Protocol):
         exchange.is_chunkable = self._parser.get_http_version() == "1.1"
         exchange.can_be_followed = exchange.is_chunkable and self._parser.should_keep_alive()
         self._cancel_timer()
-        exchange.arriving.limit_seconds(HTTP_BODY_SECONDS)
+        exchange.arriving.limit_seconds(PUBLIC_BODY_SECONDS)
         declared = exchange.headers.get("content-length", "0")[:20]
         exchange.arriving.expect(int(declared) if declared.isdigit() else 0)
         if exchange.headers.get("expect", "").lower() == "100-continue" and exchange.is_kept_alive:
             self._outgoing.append(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._flush()
         self._waiting.append(exchange)
-        if len(self._waiting) > MAX_HTTP_PIPELINE:
+        if len(self._waiting) > MAX_PUBLIC_PIPELINE:
             self._refuse(400)
         self._answer_next()
 
@@ -227,7 +227,7 @@ class Http1Connection(asyncio.Protocol):
             self._linger()
             return
         if not self._waiting and self._arriving is None:
-            self._expect(HTTP_IDLE_SECONDS, self._end_idle)
+            self._expect(PUBLIC_IDLE_SECONDS, self._end_idle)
         self._answer_next()
 
     async def send(self, data: bytes) -> None:
@@ -238,7 +238,7 @@ class Http1Connection(asyncio.Protocol):
         if self._writable.is_set():
             return
         try:
-            async with asyncio.timeout(HTTP_WRITE_SECONDS):
+            async with asyncio.timeout(PUBLIC_WRITE_SECONDS):
                 await self._writable.wait()
         except TimeoutError:
             self._transport.abort()
@@ -273,7 +273,7 @@ class Http1Connection(asyncio.Protocol):
             return
         if self._transport.can_write_eof():
             self._transport.write_eof()
-            self._expect(HTTP_LINGER_SECONDS, self._transport.abort)
+            self._expect(PUBLIC_LINGER_SECONDS, self._transport.abort)
         else:
             self._transport.close()
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from catenula.base.limits import (
-    HTTP_BODY_SECONDS,
-    HTTP_IDLE_SECONDS,
-    HTTP_WRITE_SECONDS,
-    MAX_HTTP2_RESETS,
-    MAX_HTTP2_STREAMS,
     MAX_PUBLIC_HEADER_BYTES,
+    MAX_PUBLIC_RESETS,
+    MAX_PUBLIC_STREAMS,
+    PUBLIC_BODY_SECONDS,
+    PUBLIC_IDLE_SECONDS,
+    PUBLIC_WRITE_SECONDS,
 )
 from catenula.transport.arriving import ArrivingBody, BodyBudget
 from catenula.transport.calls import CallStatus, StatusCode
@@ -94,7 +94,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connection.update_settings(
             {
-                SettingCodes.MAX_CONCURRENT_STREAMS: MAX_HTTP2_STREAMS,
+                SettingCodes.MAX_CONCURRENT_STREAMS: MAX_PUBLIC_STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
                 SettingCodes.MAX_HEADER_LIST_SIZE: MAX_PUBLIC_HEADER_BYTES,
                 SettingCodes.ENABLE_PUSH: 0,
@@ -144,7 +144,7 @@ class Http2Connection(asyncio.Protocol):
         self._cancel_timer()
         exchange = Http2Exchange(self, event.stream_id, event.headers)
         self._exchanges[event.stream_id] = exchange
-        exchange.arriving.limit_seconds(HTTP_BODY_SECONDS)
+        exchange.arriving.limit_seconds(PUBLIC_BODY_SECONDS)
         exchange.task = self._loop.create_task(self._answer_one(exchange))
 
     def _data_received(self, event: Any) -> None:
@@ -162,7 +162,7 @@ class Http2Connection(asyncio.Protocol):
     def _stream_reset(self, event: Any) -> None:
         self._drop(event.stream_id)
         self._resets += 1
-        if self._resets > MAX_HTTP2_RESETS:
+        if self._resets > MAX_PUBLIC_RESETS:
             self._connection.close_connection(self._errors.ENHANCE_YOUR_CALM)
             self._flush()
             self._transport.close()
@@ -234,7 +234,7 @@ class Http2Connection(asyncio.Protocol):
     async def _wait_until_read(self, number: int) -> None:
         self._can_send.clear()
         try:
-            async with asyncio.timeout(HTTP_WRITE_SECONDS):
+            async with asyncio.timeout(PUBLIC_WRITE_SECONDS):
                 await self._can_send.wait()
         except TimeoutError as error:
             self._connection.reset_stream(number, self._errors.CANCEL)
@@ -265,7 +265,7 @@ class Http2Connection(asyncio.Protocol):
         """Nothing is asked: wait for the next request, but not for ever."""
         self._cancel_timer()
         if not self._transport.is_closing():
-            self._timer = self._loop.call_later(HTTP_IDLE_SECONDS, self._end_idle)
+            self._timer = self._loop.call_later(PUBLIC_IDLE_SECONDS, self._end_idle)
 
     def _end_idle(self) -> None:
         self._connection.close_connection()

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from catenula.base.errors import LocalError
 from catenula.base.limits import (
-    MAX_BUFFERED_BODY_BYTES,
     MAX_PUBLIC_BACKLOG,
+    MAX_PUBLIC_BUFFER_BYTES,
     PEEK_SECONDS,
 )
 from catenula.transport.arriving import BodyBudget
@@ -54,7 +54,7 @@ class PublicServer:
         self, endpoints: Endpoints, grpc: GrpcServer, *, contexts: dict[Speech, ssl.SSLContext]
     ) -> None:
         self._endpoints, self._grpc, self._contexts = endpoints, grpc, contexts
-        self._budget = BodyBudget(MAX_BUFFERED_BODY_BYTES)
+        self._budget = BodyBudget(MAX_PUBLIC_BUFFER_BYTES)
         self._folder = Path(tempfile.mkdtemp(prefix="catenula-"))
         self._path = str(self._folder / "grpc")
         self._open: set[_Connection] = set()
