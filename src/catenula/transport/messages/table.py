@@ -132,7 +132,8 @@ def file_descriptor(
         message = file.message_type.add(name=name)
         for field in filter(None, fields.split(",")):
             number, field_name, kind = field.split()
-            _add_field(message, int(number), field_name, _FieldKind.of(kind, package, table, enums))
+            parsed = _FieldKind.of(kind, package, table=table, enums=enums)
+            _add_field(message, int(number), field_name, parsed)
     return file
 
 
@@ -142,7 +143,7 @@ class _FieldKind(NamedTuple):
     mark: str
 
     @staticmethod
-    def of(kind: str, package: str, table: Any, enums: Any) -> "_FieldKind":
+    def of(kind: str, package: str, *, table: Any, enums: Any) -> "_FieldKind":
         name, mark = (kind[:-1], kind[-1]) if kind[-1] in "?*|" else (kind, "")
         if name in table or name in enums:
             scalar = "ENUM" if name in enums else "MESSAGE"
