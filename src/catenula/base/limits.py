@@ -30,6 +30,36 @@ MAX_CROSS_CHAIN_ATTEMPTS = 3
 MAX_CROSS_CHAIN_LANES = 64
 """Target chains that receive cross-chain requests at the same time, to share commits."""
 
+MAX_WORKERS = 64
+"""Workers of one validator: each owns at least one of the 64 partitions of chains."""
+
+MAX_FRAME_BYTES = MAX_MESSAGE_BYTES + 65_536
+"""Largest frame between processes of one validator: a message and what goes with it."""
+
+MAX_LINK_CALLS = 2_048
+"""Calls of one front door that one worker may owe an answer; more are refused as overload."""
+
+MAX_LINK_BUFFER_BYTES = 64 << 20
+"""Bytes of calls and answers that wait to be sent on one connection between processes."""
+
+MAX_NOTIFY_BUFFER_BYTES = 8 << 20
+"""With more than this waiting for a front door, notifications for it are dropped and counted."""
+
+MAX_UNKNOWN_CONNECTIONS = 64
+"""Connections to an internal port that have not shown yet that they know the secret."""
+
+MAX_DELIVERIES_IN_FLIGHT = 256
+"""Cross-chain requests to one other worker that await its acknowledgement."""
+
+MAX_DELIVERY_ATTEMPTS = 11
+"""How often a cross-chain request is sent to another worker before the sweep takes over."""
+
+MAX_UNDELIVERED_CHAINS = 100_000
+"""Chains whose undelivered messages a sweep remembers; beyond it, all chains are scanned again."""
+
+MAX_CHAINS_RESENT_PER_PASS = 500
+"""Chains whose waiting messages one pass of the sweep sends again."""
+
 MAX_REMEMBERED_REFUSALS = 100
 """Refused cross-chain requests whose reasons are kept for inspection."""
 

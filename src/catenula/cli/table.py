@@ -10,6 +10,19 @@ _WALLET: Rows = {
     ),
 }
 
+_SERVER: Rows = {
+    "generate": LazyCommand(
+        "catenula.cli.server.generate:generate", "Make keys and configuration of validators."
+    ),
+    "initialize": LazyCommand(
+        "catenula.cli.server.store:initialize", "Prepare a store for a network."
+    ),
+    "run": LazyCommand("catenula.cli.server.run:run", "Run a validator."),
+    "inspect": LazyCommand(
+        "catenula.cli.server.store:inspect", "Tell what a validator's store holds."
+    ),
+}
+
 _VALIDATOR: Rows = {
     "list": LazyCommand(
         "catenula.cli.admin.validators:list_validators", "Ask all validators about a chain."
@@ -58,6 +71,8 @@ COMMANDS: Rows = {
     "transfer": LazyCommand("catenula.cli.chain.tokens:transfer", "Send native tokens."),
     # Wallet and chains.
     "wallet": LazyTable(_WALLET, "Look at the wallet and change it."),
+    # Validators.
+    "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
