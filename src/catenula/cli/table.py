@@ -42,6 +42,11 @@ _VALIDATOR: Rows = {
     "sync": LazyCommand("catenula.cli.admin.sync:sync", "Send a validator this wallet's chains."),
 }
 
+_NET: Rows = {
+    "up": LazyCommand("catenula.cli.admin.net:up", "Run a local network until Ctrl-C."),
+    "helper": LazyCommand("catenula.cli.admin.net:helper", "Print functions for shell scripts."),
+}
+
 _STORAGE: Rows = {
     "delete-all": LazyCommand(
         "catenula.cli.admin.storage:delete_all_command", "Delete all databases of a place."
@@ -74,6 +79,7 @@ COMMANDS: Rows = {
     # Validators.
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
+    "net": LazyTable(_NET, "Run a local network."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
         "catenula.cli.admin.genesis:create_genesis_config",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
-from catenula.base.identifiers import ChainId
+from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Amount
 from catenula.client.client import Client, ClientSetup
 from catenula.client.files.keystore_json import KeyStoreFile
@@ -88,8 +88,7 @@ class Devnet:
         folder = self.files.folder
         self._client = self._make_client(folder)
         chain_id = self.faucet_chain(plan)
-        owner = next(iter(self._owners()[chain_id]))
-        chain = await self._client.assign(owner, chain_id)
+        chain = await self._client.assign(self._owner_of(chain_id), chain_id)
         options = FaucetOptions(plan.amount, folder.faucet_claims, LOOPBACK, plan.port)
         self._faucet = await start_faucet(Faucet(chain, self.files.genesis, options))
         place = Place("the faucet", LOOPBACK, self._faucet.port)
@@ -105,8 +104,9 @@ class Devnet:
             )
         )
 
-    def _owners(self) -> dict[ChainId, object]:
-        return {chain.chain_id: chain.config.ownership.owners for chain in self.files.genesis.chains}
+    def _owner_of(self, chain_id: ChainId) -> AccountOwner:
+        found = next(item for item in self.files.genesis.chains if item.chain_id == chain_id)
+        return next(iter(found.config.ownership.owners))
 
     def faucet_chain(self, plan: FaucetPlan) -> ChainId:
         """The chain that the faucet gives from; `LocalError` when there are too few chains."""

@@ -5,15 +5,20 @@ wallet with ``--wallet``, a validator with ``catenula server run``. Keys are 060
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from catenula.base.chacha import SeededRandom
-from catenula.base.crypto import AccountSecretKey, SignatureScheme, ValidatorSecretKey
+from catenula.base.crypto import (
+    AccountSecretKey,
+    Secp256k1PublicKey,
+    SignatureScheme,
+    ValidatorSecretKey,
+)
 from catenula.base.crypto.secret_keys import RandomBytes
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
-from catenula.base.integers import U64, Timestamp
+from catenula.base.integers import U64
 from catenula.base.limits import MAX_DEVNET_VALIDATORS, MAX_WORKERS
 from catenula.client.files.genesis_json import read_genesis, write_genesis
 from catenula.network.admin_wallet import write_admin_wallet
@@ -52,7 +57,7 @@ class DevnetPlan:
     genesis: GenesisPlan
     validators: int = 4
     workers: int = 1
-    ports: PortLayout = PortLayout()
+    ports: PortLayout = field(default_factory=PortLayout)
     certificate: Certificate | None = None
     seed: int | None = None
     historical_hash: bool = True
@@ -133,9 +138,7 @@ def create_devnet(folder: DevnetFolder, plan: DevnetPlan, random_bytes: RandomBy
     genesis = make_genesis(_states(servers), _with_flags(plan), keys.keys)
     for index, server in enumerate(servers):
         save_configuration(server, folder.server(index))
-    write_admin_wallet(
-        genesis, keys, wallet_path=folder.wallet, keystore_path=folder.keystore
-    )
+    write_admin_wallet(genesis, keys, wallet_path=folder.wallet, keystore_path=folder.keystore)
     # The genesis goes last: a folder without it is not a network yet.
     write_genesis(folder.genesis, genesis)
     return DevnetFiles(folder, genesis, servers)
@@ -196,7 +199,7 @@ def _make_server(plan: DevnetPlan, index: int, source: RandomBytes) -> ServerCon
     )
 
 
-def _states(servers: tuple[ServerConfig, ...]) -> Mapping[object, ValidatorState]:
+def _states(servers: tuple[ServerConfig, ...]) -> Mapping[Secp256k1PublicKey, ValidatorState]:
     return {
         server.secret.public_key(): ValidatorState(
             str(server.address), U64(VOTES_PER_VALIDATOR), server.account_key

@@ -9,8 +9,9 @@ import os
 import secrets
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -41,7 +42,10 @@ def _ignored(name: str, kind: Any) -> Any:
     return click.option(f"--{name}", type=kind, hidden=True, expose_value=False)
 
 
-def _compose(*decorators: Any) -> Any:
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compose(*decorators: Any) -> Callable[[_Function], _Function]:
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -291,11 +295,12 @@ def _announce(output: Output, devnet: "Devnet") -> None:
 
 
 def _summary(devnet: "Devnet") -> list[str]:
-    files, workers = devnet.files, devnet.files.servers[0].workers
+    files = devnet.files
     where = "processes of their own" if devnet.plan.processes else "this process"
+    count, workers = len(files.servers), files.servers[0].workers
+    size = f"{count} validators with {workers} workers each in {where}"
     lines = [
-        f"network    {files.genesis.network_name}, {len(files.servers)} validators in {where}, "
-        f"{workers} worker{'s' if workers > 1 else ''} each",
+        f"network    {files.genesis.network_name}: {size}",
         f"folder     {files.folder.path}",
         f"admin      {files.genesis.admin_chain_id}",
     ]
