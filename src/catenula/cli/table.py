@@ -161,6 +161,7 @@ COMMANDS: Rows = {
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
     "net": LazyTable(_NET, "Run a local network."),
+    "faucet": LazyCommand("catenula.cli.admin.faucet:faucet", "Run a faucet until Ctrl-C."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
         "catenula.cli.admin.genesis:create_genesis_config",

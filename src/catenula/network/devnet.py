@@ -88,9 +88,11 @@ class Devnet:
         folder = self.files.folder
         self._client = self._make_client(folder)
         chain_id = self.faucet_chain(plan)
-        chain = await self._client.assign(self._owner_of(chain_id), chain_id)
+        await self._client.assign(self._owner_of(chain_id), chain_id)
         options = FaucetOptions(plan.amount, folder.faucet_claims, LOOPBACK, plan.port)
-        self._faucet = await start_faucet(Faucet(chain, self.files.genesis, options))
+        self._faucet = await start_faucet(
+            Faucet(self._client, chain_id, genesis=self.files.genesis, options=options)
+        )
         place = Place("the faucet", LOOPBACK, self._faucet.port)
         await await_page(place, "/ready", patience_seconds=READY_SECONDS)
 

@@ -3,7 +3,8 @@
 The names of the reference's functions work too, so that its scripts run unchanged.
 """
 
-HELPER_SCRIPT = r"""# Functions (bash) for scripts that need a network. What was started ends with the shell.
+HELPER_SCRIPT = r"""# Functions of bash for scripts that need a network.
+# Whatever they have started ends with the shell.
 
 # Starts a command in the background and returns once it has written a line that begins with READY!
 # to stderr. Until then its stderr is shown; afterwards it goes on to stdout. What it writes to

@@ -4,10 +4,8 @@
 ``READY!`` says that all ports answer.
 """
 
-import asyncio
 import os
 import secrets
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +18,7 @@ from catenula.base.integers import U32_MAX, U64_MAX, Amount
 from catenula.cli.admin.genesis import POLICIES, policy_named
 from catenula.cli.admin.helper_script import HELPER_SCRIPT
 from catenula.cli.admin.policy_options import split_list
+from catenula.cli.admin.signals import stop_signal
 from catenula.cli.command import Invocation, command, run
 from catenula.cli.output import Output
 from catenula.cli.parameters import AMOUNT
@@ -177,7 +176,7 @@ def _check(options: dict[str, Any]) -> None:
 async def _up(output: Output, options: dict[str, Any]) -> None:
     from catenula.network.devnet import Devnet, remove_folder
 
-    stop = _stop_signal()
+    stop = stop_signal()
     lasting = options["path"] is not None
     path = options["path"] or Path(tempfile.mkdtemp(prefix="catenula-net-"))
     try:
@@ -193,15 +192,6 @@ async def _up(output: Output, options: dict[str, Any]) -> None:
         if not lasting:
             remove_folder(path)
     click.echo("done", err=True)
-
-
-def _stop_signal() -> asyncio.Event:
-    """Set by Ctrl-C and by a polite request to end."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 def _files(path: Path, options: dict[str, Any]) -> "DevnetFiles":
