@@ -80,7 +80,7 @@ def faucet(
 
 
 def _listener_options(invocation: Invocation) -> Any:
-    from catenula.client.chain_listener import ListenerOptions
+    from catenula.client.options import ListenerOptions
 
     given = invocation.options
     return ListenerOptions(
