@@ -51,7 +51,8 @@ class Certificate:
 class DevnetPlan:
     """How a new local network shall be.
 
-    ``genesis.policy`` gets the HISTORICAL state hash unless ``historical_hash`` is False.
+    With ``historical_hash`` blocks have the HISTORICAL state hash, whose cost does not grow with
+    the state. It is not the default: the published web client does not know it (decision 0032).
     """
 
     genesis: GenesisPlan
@@ -60,7 +61,7 @@ class DevnetPlan:
     ports: PortLayout = field(default_factory=PortLayout)
     certificate: Certificate | None = None
     seed: int | None = None
-    historical_hash: bool = True
+    historical_hash: bool = False
 
 
 class DevnetFolder:

@@ -91,6 +91,12 @@ _NETWORK_OPTIONS = _compose(
         help="Hosts that applications may ask, separated by commas.",
     ),
     click.option(
+        "--historical-hash",
+        is_flag=True,
+        help="State hashes that stay cheap however large a chain's state gets; browsers' wallets "
+        "of release 0.15.17 do not understand such a network.",
+    ),
+    click.option(
         "--testing-prng-seed",
         type=click.IntRange(0, U64_MAX - 1),
         help="Make keys that can be foretold: for tests only.",
@@ -236,6 +242,7 @@ def _plan(options: dict[str, Any]) -> "DevnetPlan":
         ports=PortLayout(_base_port(), workers),
         certificate=certificate,
         seed=options["testing_prng_seed"],
+        historical_hash=options["historical_hash"],
     )
 
 
