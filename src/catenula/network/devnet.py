@@ -5,7 +5,9 @@ ready when every public port has answered; closing it ends everything it started
 on a machine whose loopback others can reach: the keys of all validators are in one folder.
 """
 
+import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Amount
 from catenula.client.client import Client, ClientSetup
 from catenula.client.files.keystore_json import KeyStoreFile
+from catenula.client.wallet import WalletChain
 from catenula.network.devnet_files import LOOPBACK, DevnetFiles, DevnetFolder
 from catenula.network.devnet_servers import EmbeddedServers, ServersInProcesses
 from catenula.network.probe import Place, await_health, await_page
@@ -56,23 +59,32 @@ class Devnet:
         self._faucet: FaucetServer | None = None
 
     @classmethod
-    async def start(cls, files: DevnetFiles, plan: RunPlan) -> "Devnet":
+    async def start(
+        cls, files: DevnetFiles, plan: RunPlan, *, write_files: Callable[[], None] | None = None
+    ) -> "Devnet":
         """Start everything; all ports have answered when this returns.
 
-        Raises `LocalError`, for a taken port one that names it; then nothing is left running.
+        ``write_files`` runs beside it: a new network need not be on disk before it serves, only
+        before anybody is told of it. Raises `LocalError`, for a taken port one that names it; then
+        nothing is left running.
         """
         devnet = cls(files, plan)
         try:
-            await devnet._start()
+            await devnet._start(write_files or _nothing)
         except BaseException:
             await devnet.close()
             raise
         return devnet
 
-    async def _start(self) -> None:
-        await self._servers.start()
-        for place in self._places():
-            await await_health(place, patience_seconds=READY_SECONDS)
+    async def _start(self, write_files: Callable[[], None]) -> None:
+        writing = asyncio.create_task(asyncio.to_thread(write_files))
+        try:
+            await self._servers.start()
+            for place in self._places():
+                await await_health(place, patience_seconds=READY_SECONDS)
+        finally:
+            await asyncio.wait((writing,))
+        writing.result()
         if self.plan.faucet is not None:
             await self._start_faucet(self.plan.faucet)
 
@@ -88,7 +100,10 @@ class Devnet:
         folder = self.files.folder
         self._client = self._make_client(folder)
         chain_id = self.faucet_chain(plan)
-        await self._client.assign(self._owner_of(chain_id), chain_id)
+        # The faucet synchronizes the chain itself; that it belongs to us is known from the genesis.
+        self._client.context.local.worker.track_chain(chain_id)
+        if self._client.wallet.chain(chain_id) is None:
+            await self._client.wallet.put_chain(chain_id, WalletChain(self._owner_of(chain_id)))
         options = FaucetOptions(plan.amount, folder.faucet_claims, LOOPBACK, plan.port)
         self._faucet = await start_faucet(
             Faucet(self._client, chain_id, genesis=self.files.genesis, options=options)
@@ -141,6 +156,10 @@ class Devnet:
         if self._client is not None:
             await self._client.close()
         await self._servers.close()
+
+
+def _nothing() -> None:
+    """The files are there already."""
 
 
 def remove_folder(path: Path) -> None:

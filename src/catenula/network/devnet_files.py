@@ -23,7 +23,7 @@ from catenula.base.limits import MAX_DEVNET_VALIDATORS, MAX_WORKERS
 from catenula.client.files.genesis_json import read_genesis, write_genesis
 from catenula.network.admin_wallet import write_admin_wallet
 from catenula.network.configuration import HISTORICAL_HASH_FLAG, VOTES_PER_VALIDATOR
-from catenula.network.genesis import GenesisPlan, make_genesis, make_root_keys
+from catenula.network.genesis import GenesisPlan, RootKeys, make_genesis, make_root_keys
 from catenula.network.ports import PortLayout
 from catenula.protocol import GenesisConfig, ValidatorState
 from catenula.transport.addresses import NetworkAddress
@@ -127,22 +127,39 @@ class DevnetFiles:
         return replace(self, servers=servers)
 
 
-def create_devnet(folder: DevnetFolder, plan: DevnetPlan, random_bytes: RandomBytes) -> DevnetFiles:
-    """New keys, a new genesis, and all files; `LocalError` for a folder with other things in it."""
+def create_devnet(folder: DevnetFolder, plan: DevnetPlan, random_bytes: RandomBytes) -> "NewDevnet":
+    """New keys and a new genesis; `LocalError` for a folder with other things in it.
+
+    Nothing is on disk before `NewDevnet.write`.
+    """
     _check_plan(plan)
     _check_unused(folder.path)
-    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     servers = _make_servers(plan, random_bytes)
     # The seed of the wallet follows that of the validators, as when the reference does it.
     seed = None if plan.seed is None else plan.seed + 1
     keys = make_root_keys(1 + plan.genesis.other_chains, random_bytes, seed)
     genesis = make_genesis(_states(servers), _with_flags(plan), keys.keys)
-    for index, server in enumerate(servers):
-        save_configuration(server, folder.server(index))
-    write_admin_wallet(genesis, keys, wallet_path=folder.wallet, keystore_path=folder.keystore)
-    # The genesis goes last: a folder without it is not a network yet.
-    write_genesis(folder.genesis, genesis)
-    return DevnetFiles(folder, genesis, servers)
+    return NewDevnet(DevnetFiles(folder, genesis, servers), keys)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevnet:
+    """A network that was just made up."""
+
+    files: DevnetFiles
+    keys: RootKeys
+
+    def write(self) -> None:
+        """Write all files durably; takes a while, because the disk does."""
+        files, folder = self.files, self.files.folder
+        folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for index, server in enumerate(files.servers):
+            save_configuration(server, folder.server(index))
+        write_admin_wallet(
+            files.genesis, self.keys, wallet_path=folder.wallet, keystore_path=folder.keystore
+        )
+        # The genesis goes last: a folder without it is not a network yet.
+        write_genesis(folder.genesis, files.genesis)
 
 
 def load_devnet(folder: DevnetFolder) -> DevnetFiles | None:

@@ -186,8 +186,13 @@ async def _up(output: Output, options: dict[str, Any]) -> None:
     lasting = options["path"] is not None
     path = options["path"] or Path(tempfile.mkdtemp(prefix="catenula-net-"))
     try:
-        files = _files(path, options)
-        devnet = await Devnet.start(files, _run_plan(options))
+        files, write = _files(path, options)
+        if lasting:
+            # What is to last must be on disk before anything is promised.
+            write()
+            devnet = await Devnet.start(files, _run_plan(options))
+        else:
+            devnet = await Devnet.start(files, _run_plan(options), write_files=write)
         try:
             _announce(output, devnet)
             await stop.wait()
@@ -200,13 +205,15 @@ async def _up(output: Output, options: dict[str, Any]) -> None:
     click.echo("done", err=True)
 
 
-def _files(path: Path, options: dict[str, Any]) -> "DevnetFiles":
+def _files(path: Path, options: dict[str, Any]) -> "tuple[DevnetFiles, Callable[[], None]]":
+    """The network of the folder and how its files are written; nothing to do for an old one."""
     from catenula.network.devnet_files import DevnetFolder, create_devnet, load_devnet
 
     folder = DevnetFolder(path)
     found = load_devnet(folder)
     if found is None:
-        return create_devnet(folder, _plan(options), secrets.token_bytes)
+        new = create_devnet(folder, _plan(options), secrets.token_bytes)
+        return new.files, new.write
     wanted = options["validators"]
     if wanted is not None and wanted != len(found.servers):
         raise LocalError(
@@ -214,7 +221,9 @@ def _files(path: Path, options: dict[str, Any]) -> "DevnetFiles":
             "leave out --validators, or choose a new folder with --path",
             retryable=False,
         )
-    return found if options["workers"] is None else found.with_workers(options["workers"])
+    if options["workers"] is not None:
+        found = found.with_workers(options["workers"])
+    return found, lambda: None
 
 
 def _plan(options: dict[str, Any]) -> "DevnetPlan":
