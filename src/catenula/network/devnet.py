@@ -20,11 +20,17 @@ from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.wallet import WalletChain
 from catenula.network.devnet_files import LOOPBACK, DevnetFiles, DevnetFolder
 from catenula.network.devnet_servers import EmbeddedServers, ServersInProcesses
+from catenula.network.ports import check_free
 from catenula.network.probe import Place, await_health, await_page
 from catenula.storage.engine import open_store
 
 if TYPE_CHECKING:
     from catenula.services.faucet.server import FaucetServer
+
+_VALIDATOR_PORT_ADVICE = (
+    "stop what listens there (another network?), or start a new network at other ports by setting "
+    "TEST_OFFSET_PORT in the environment (default 9000: the first validator's port is 13001)"
+)
 
 READY_SECONDS = 30.0
 """How long the ports may take to answer."""
@@ -69,12 +75,25 @@ class Devnet:
         nothing is left running.
         """
         devnet = cls(files, plan)
+        devnet._check_ports()
         try:
             await devnet._start(write_files or _nothing)
         except BaseException:
             await devnet.close()
             raise
         return devnet
+
+    def _check_ports(self) -> None:
+        """Before anything is started, so that the error can say which option to change."""
+        for place in self._places():
+            check_free(place.host, place.port, purpose=place.name, advice=_VALIDATOR_PORT_ADVICE)
+        if self.plan.faucet is not None:
+            check_free(
+                LOOPBACK,
+                self.plan.faucet.port,
+                purpose="the faucet",
+                advice="stop what listens there, or choose another port with --faucet-port",
+            )
 
     async def _start(self, write_files: Callable[[], None]) -> None:
         writing = asyncio.create_task(asyncio.to_thread(write_files))

@@ -5,7 +5,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from catenula.base.crypto import Secp256k1PublicKey
-from catenula.base.errors import LocalError
 from catenula.execution.applications import NativeApplications
 from catenula.network.devnet_files import DevnetFiles
 from catenula.storage.engine import Store, open_store
@@ -121,20 +120,7 @@ class ServersInProcesses:
         """Connections over gRPC."""
         return _grpc_provider()
 
-    def pids(self) -> dict[str, int]:
-        """The processes by validator and role, for summaries."""
-        return {
-            f"{validator.name}, {role}": pid
-            for validator in self._validators
-            for role, pid in validator.pids.items()
-        }
-
     async def close(self) -> None:
         """Stop all processes."""
         if self._supervisor is not None:
             await self._supervisor.close()
-
-
-def port_taken(error: LocalError) -> bool:
-    """Whether an error says that a port is in use."""
-    return "in use" in str(error)

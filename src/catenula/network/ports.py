@@ -1,5 +1,6 @@
 """Where a local network listens: the port layout of the reference (spec 06 §8.5)."""
 
+import socket
 from dataclasses import dataclass
 
 from catenula.base.errors import LocalError
@@ -49,3 +50,17 @@ class PortLayout:
                 "choose a lower number with TEST_OFFSET_PORT (default 9000)",
                 retryable=False,
             )
+
+
+def check_free(host: str, port: int, *, purpose: str, advice: str) -> None:
+    """Raise `LocalError` when something listens at the port already; 0 is always free."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise LocalError(
+                f"port {port} for {purpose} is taken ({error.strerror}); {advice}",
+                retryable=False,
+                port=port,
+            ) from error
