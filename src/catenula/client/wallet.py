@@ -6,7 +6,7 @@ wallet of many chains costs nothing per block and no command rewrites it. Invari
 """
 
 import json
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from catenula.base.codec import Codec, Record, codec_of, parse_json
 from catenula.base.crypto import AccountSecretKey
@@ -17,8 +17,10 @@ from catenula.base.limits import MAX_WALLET_ROWS_IN_MEMORY
 from catenula.protocol import Blob, ProposedBlock, Round
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Store
-from catenula.validator.committer import Committer
 from catenula.views.base import damaged_row, decode_stored
+
+if TYPE_CHECKING:
+    from catenula.validator.committer import Committer
 
 WALLET_ROOT = b"\x40wallet"
 
@@ -82,7 +84,7 @@ def _remember(rows: dict[ChainId, _T], chain_id: ChainId, row: _T) -> None:
 class Wallet:
     """The rows of one store."""
 
-    def __init__(self, store: Store, committer: Committer) -> None:
+    def __init__(self, store: Store, committer: "Committer") -> None:
         self._partition = store.partition(WALLET_ROOT)
         self._committer = committer
         self._chains: dict[ChainId, WalletChain | None] = {}
