@@ -63,6 +63,9 @@ _VALIDATOR: Rows = {
     "remove": LazyCommand(
         "catenula.cli.admin.committee:remove", "Remove a validator from the committee."
     ),
+    "benchmark": LazyCommand(
+        "catenula.cli.admin.benchmark:benchmark", "Measure a validator before it joins."
+    ),
     "sync": LazyCommand("catenula.cli.admin.sync:sync", "Send a validator this wallet's chains."),
 }
 
