@@ -112,9 +112,7 @@ def benchmark(
     plan = _plan(chains, options)
 
     async def body(session: Session) -> None:
-        run = await prepare_benchmark(
-            session.client, address, plan, public_key=public_key
-        )
+        run = await prepare_benchmark(session.client, address, plan, public_key=public_key)
         run.say = (lambda _: None) if no_progress else session.output.note
         run.flush = lambda report: write_files(report, targets)
         report = await run.run()
