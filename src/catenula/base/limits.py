@@ -128,3 +128,6 @@ MAX_CACHED_EVENT_HEIGHTS = 65_536
 
 MAX_ENCODED_REQUESTS = 32
 """Requests whose bytes a client keeps, because they go to several validators."""
+
+MAX_OVERTAKEN_ATTEMPTS = 32
+"""How often a request is run again because another process wrote first."""

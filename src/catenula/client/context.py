@@ -18,6 +18,7 @@ from catenula.validator.clock import Clock
 
 if TYPE_CHECKING:
     from catenula.client.background import BackgroundUpdates
+    from catenula.client.turns import ChainTurns
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class ClientContext:
     clock: Clock
     random: Random
     updates: "BackgroundUpdates"
+    turns: "ChainTurns | None" = None
+    """Where other processes use the store too."""
     synchronizing: ChainLocks = field(default_factory=ChainLocks)
     """One download per chain at a time, so that validators are not asked for the same blocks."""
 
