@@ -30,6 +30,36 @@ MAX_CROSS_CHAIN_ATTEMPTS = 3
 MAX_CROSS_CHAIN_LANES = 64
 """Target chains that receive cross-chain requests at the same time, to share commits."""
 
+MAX_WORKERS = 64
+"""Workers of one validator: each owns at least one of the 64 partitions of chains."""
+
+MAX_FRAME_BYTES = MAX_MESSAGE_BYTES + 65_536
+"""Largest frame between processes of one validator: a message and what goes with it."""
+
+MAX_LINK_CALLS = 2_048
+"""Calls of one front door that one worker may owe an answer; more are refused as overload."""
+
+MAX_LINK_BUFFER_BYTES = 64 << 20
+"""Bytes of calls and answers that wait to be sent on one connection between processes."""
+
+MAX_NOTIFY_BUFFER_BYTES = 8 << 20
+"""With more than this waiting for a front door, notifications for it are dropped and counted."""
+
+MAX_UNKNOWN_CONNECTIONS = 64
+"""Connections to an internal port that have not shown yet that they know the secret."""
+
+MAX_DELIVERIES_IN_FLIGHT = 256
+"""Cross-chain requests to one other worker that await its acknowledgement."""
+
+MAX_DELIVERY_ATTEMPTS = 11
+"""How often a cross-chain request is sent to another worker before the sweep takes over."""
+
+MAX_UNDELIVERED_CHAINS = 100_000
+"""Chains whose undelivered messages a sweep remembers; beyond it, all chains are scanned again."""
+
+MAX_CHAINS_RESENT_PER_PASS = 500
+"""Chains whose waiting messages one pass of the sweep sends again."""
+
 MAX_REMEMBERED_REFUSALS = 100
 """Refused cross-chain requests whose reasons are kept for inspection."""
 
@@ -110,6 +140,27 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
+
+MAX_ROOT_CHAINS = 10_000
+"""Chains that a genesis may be made with here; each is executed and kept by every node."""
+
+MAX_DEVNET_VALIDATORS = 100
+"""Validators of a local network on one machine."""
+
+MAX_ANNOUNCED_PER_CHAIN = 1_000
+"""Announcements of one validator about one chain that wait to be looked into, merged by sender."""
+
+MAX_REACTIONS_PER_VALIDATOR = 8
+"""Chains that are looked into at a time because one validator announced something."""
+
+MAX_STREAM_OPENING_US = 10_000_000
+"""A validator that has not opened a notification stream by then counts as failing."""
+
+MAX_DOWNLOAD_CACHE_BYTES = 32 << 20
+"""Downloaded certificates and blobs that a client keeps for a moment, in bytes."""
+
+MAX_REMEMBERED_FAILURES = 1_000
+"""Chains whose last failure a listener remembers."""
 
 REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
 """A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""

@@ -5,11 +5,12 @@ module of functions over a `ClientContext`.
 """
 
 from catenula.client.chain_client import ChainClient
+from catenula.client.chain_listener import ChainListener
 from catenula.client.client import Client, ClientSetup
 from catenula.client.errors import ClientError, NoQuorum
-from catenula.client.inbox_task import ChainListener, InboxTask
+from catenula.client.inbox_task import InboxTask
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
-from catenula.client.options import ClientOptions
+from catenula.client.options import ClientOptions, ListenerOptions
 from catenula.client.outcomes import Committed, Conflict, Outcome, WaitForTimeout
 from catenula.client.remote_node import NodeProvider
 from catenula.client.signers import InMemorySigner, Signer, WalletSigner
@@ -29,6 +30,7 @@ __all__ = [
     "Estimate",
     "InMemorySigner",
     "InboxTask",
+    "ListenerOptions",
     "MessagePolicy",
     "NoQuorum",
     "NodeProvider",

@@ -1,7 +1,6 @@
 """`Client`: one store, one network, one wallet, and all the chains in it."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,9 +14,11 @@ from catenula.client.chain_client import ChainClient
 from catenula.client.context import ClientContext
 from catenula.client.errors import Explanation, NotAnOwner
 from catenula.client.local_node import LocalNode
-from catenula.client.notifications import Listener
+from catenula.client.message_policy import MessagePolicy
+from catenula.client.notifications import Listener, OnChange
 from catenula.client.options import DEFAULT_OPTIONS, SECOND_US, ClientOptions
 from catenula.client.remote_node import NodeProvider, RemoteNode, Validators
+from catenula.client.scheduler import RequestScheduler
 from catenula.client.session import ChainSession
 from catenula.client.signers import Signer, WalletSigner
 from catenula.client.staging import may_propose
@@ -84,12 +85,14 @@ class Client:
             limit=options.max_background_updates,
             waiting_limit=options.max_waiting_updates,
         )
+        committees = Committees(local, setup.genesis.admin_chain_id)
         self.context = ClientContext(
             local=local,
             wallet=self.wallet,
             signer=self.signer,
             validators=Validators(setup.provider),
-            committees=Committees(local, setup.genesis.admin_chain_id),
+            committees=committees,
+            downloads=RequestScheduler(options, setup.clock, committees.has_signed),
             options=options,
             clock=setup.clock,
             random=setup.random,
@@ -208,14 +211,20 @@ class Client:
         await self.wallet.forget_chain(chain_id)
         self._chains.pop(chain_id, None)
         self._recent.pop(chain_id, None)
+        for listener in self._listeners:
+            listener.unfollow(chain_id)
 
     # Listening and ending
 
-    def listener(self, on_change: Callable[[ChainId], None] | None = None) -> Listener:
+    def listener(self, on_change: OnChange | None = None) -> Listener:
         """A listener to validators' notifications; stopped with the client."""
-        listener = Listener(self.context, on_change)
+        listener = Listener(self.context, on_change, self._policy_of)
         self._listeners.append(listener)
         return listener
+
+    def _policy_of(self, chain_id: ChainId) -> MessagePolicy:
+        chain = self._chains.get(chain_id)
+        return self.context.options.message_policy if chain is None else chain.session.policy
 
     def update_validator(self, public_key: Secp256k1PublicKey) -> None:
         """Send a validator, in the background, what it lacks of the wallet's chains."""

@@ -119,7 +119,7 @@ async def download_blobs(
     async def download(blob_id: BlobId) -> BlobContent:
         return await hedged(
             sources,
-            lambda remote: remote.blob(blob_id),
+            lambda remote: context.downloads.blob(remote, blob_id),
             hedging=hedging,
             what=f"the blob {blob_id}",
         )

@@ -58,6 +58,14 @@ class Committees:
             return Trust.KNOWN
         return Trust.FUTURE if epoch > max(known, default=Epoch(0)) else Trust.OLD
 
+    def has_signed(self, certificate: ConfirmedBlockCertificate) -> bool:
+        """Whether a trusted committee signed a certificate, as far as is known now."""
+        try:
+            self.check(certificate)
+        except UntrustedCertificate:
+            return False
+        return True
+
     def check(self, certificate: ConfirmedBlockCertificate) -> None:
         """Raise `UntrustedCertificate` unless a quorum of its epoch's committee signed it.
 

@@ -239,8 +239,11 @@ class Wallet:
         """Drop a pending block from memory once its height is decided.
 
         The stored row is replaced by the chain's next proposal; until then it is recognised as
-        stale by its height, so that no write is needed.
+        stale by its height, so that no write is needed. Where others use the store, rows are kept
+        as they are stored, to be compared with what is stored later.
         """
+        if self._ownership is not None:
+            return
         row = self._proposals.get(chain_id)
         if row is not None and row.pending is not None:
             self._proposals[chain_id] = ProposalRow(None, row.signed)

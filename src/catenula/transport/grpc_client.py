@@ -356,52 +356,36 @@ class GrpcNode:
         description: NetworkDescription = await self._ask("GetNetworkDescription", None)
         return description
 
-    async def subscribe(self, chain_ids: Sequence[ChainId]) -> AsyncIterator[Notification]:
-        """See `ValidatorNode`; subscribes anew after failures that may pass.
-
-        Raises `NodeErrorReceived` with `SubscriptionFailed` after too many without a notification.
-        """
-        failures = _Failures()
-        while True:
-            try:
-                async for notification in self._subscribed(tuple(chain_ids), failures):
-                    yield notification
-                status = self._status("Subscribe", StatusCode.OK, "the subscription ended")
-            except CallStatus as caught:
-                status = caught
-            if not status.retryable or failures.count >= self._options.max_retries:
-                failed = node_error.SubscriptionFailed(str(status))
-                raise NodeErrorReceived(failed) from status
-            await asyncio.sleep(retry_delay_seconds(self._options, failures.count))
-            failures.count += 1
-
-    async def _subscribed(
-        self, chain_ids: tuple[ChainId, ...], failures: "_Failures"
+    async def subscribe(
+        self, chain_ids: Sequence[ChainId], *, on_open: Callable[[], None] | None = None
     ) -> AsyncIterator[Notification]:
-        """One subscription; whatever arrives, also the acknowledgement, ends the bad luck."""
+        """See `ValidatorNode`.
+
+        Raises `CallStatus` for what may pass, else `NodeErrorReceived` with `SubscriptionFailed`.
+        """
         import grpc
 
-        request = to_proto_bytes("SubscriptionRequest", chain_ids)
+        request = to_proto_bytes("SubscriptionRequest", tuple(chain_ids))
         call = self._provider.connection(self._address).stream("Subscribe", request)
         try:
             async for answer in call:
-                failures.count = 0
+                if on_open is not None:
+                    on_open()
+                    on_open = None
                 notification = from_proto_bytes("Notification", answer)
                 if notification is not None:
                     yield notification
         except grpc.aio.AioRpcError as error:
-            raise self._status("Subscribe", *_code_and_text(error)) from error
+            status = self._status("Subscribe", *_code_and_text(error))
+            if status.retryable:
+                raise status from error
+            raise NodeErrorReceived(node_error.SubscriptionFailed(str(status))) from status
         finally:
             call.cancel()
+        raise self._status("Subscribe", StatusCode.OK, "the subscription ended")
 
     def __repr__(self) -> str:
         return f"GrpcNode({self.address})"
-
-
-class _Failures:
-    """How often in a row a subscription has failed."""
-
-    count = 0
 
 
 def retry_delay_seconds(options: GrpcOptions, attempt: int) -> float:

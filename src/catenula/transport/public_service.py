@@ -101,7 +101,8 @@ def _describe(error: DecodeError) -> str:
     return error.message()
 
 
-def _read(method: str, request: bytes) -> Any:
+def read_call(method: str, request: bytes) -> Any:
+    """The value of a method's request; raises `CallStatus` INTERNAL or INVALID_ARGUMENT."""
     name = METHODS[method].request
     return _convert(name, _parse(name, request))
 
@@ -254,7 +255,7 @@ class NodeService:
         return to_proto_bytes(row.response, result)
 
     async def _shared(self, method: str, request: bytes) -> bytes:
-        value = _read(method, request)
+        value = read_call(method, request)
         row = _SHARED[method]
         try:
             result = await row.call(self._node, value)
@@ -266,7 +267,7 @@ class NodeService:
         """See `PublicService`."""
         if METHODS[method].kind is not MethodKind.STREAM:
             raise CallStatus(StatusCode.UNIMPLEMENTED, "")
-        value = _read(method, request)
+        value = read_call(method, request)
         answers = self._subscribe(value) if method == "Subscribe" else self._blobs(value)
         try:
             with _statuses(method):

@@ -29,6 +29,7 @@ from catenula.protocol import (
     Notification,
     StreamId,
     TimeoutCertificate,
+    UpdateRecipient,
     ValidatedBlockCertificate,
     VersionInfo,
     target_chain_id,
@@ -77,7 +78,7 @@ class NodeDriver(SharedReads):
         self.workers = (workers,) if isinstance(workers, Worker) else tuple(workers)
         super().__init__(self.workers[0].shared)
         self.clock = clock
-        self.notifier = Notifier()
+        self.notifier: Notifier[Notification] = Notifier()
         self._address = address
         self._committer, self._ownership = committer, ownership
         self._locks = ChainLocks()
@@ -89,6 +90,8 @@ class NodeDriver(SharedReads):
         self._stopped = False
         if ownership is not None:
             ownership.forgetters.append(self._forget)
+        self.on_update_sent: Callable[[ChainId], None] | None = None
+        """Hears of every chain that sends an update; must not block."""
 
     @property
     def address(self) -> str:
@@ -275,7 +278,35 @@ class NodeDriver(SharedReads):
 
     # Cross-chain delivery
 
+    async def deliver(self, request: CrossChainRequest) -> None:
+        """Take a request from another worker of this validator; durable when it returns.
+
+        A confirmation may still wait for company: when it is lost, the sender's outbox only stays
+        longer than it need. Raises `LocalError` when the request is to be sent again.
+        """
+        chain_id = target_chain_id(request)
+        if self._ownership is not None:
+            self._ownership.enter(chain_id)
+        if self._stopped:
+            raise LocalError(f"{self._address} has stopped", retryable=True)
+        if isinstance(request, ConfirmUpdatedRecipient):
+            self._send(request)
+        else:
+            await self._queue.put_and_wait(request)
+
+    @property
+    def waiting_cross_chain_requests(self) -> int:
+        """How many requests wait to be applied here."""
+        return self._queue.size
+
+    @property
+    def dropped_cross_chain_requests(self) -> int:
+        """How many requests the full queue has dropped."""
+        return self._queue.dropped
+
     def _send(self, request: CrossChainRequest) -> None:
+        if self.on_update_sent is not None and type(request) is UpdateRecipient:
+            self.on_update_sent(request.sender)
         if self._ownership is not None and not self._ownership.serves(target_chain_id(request)):
             self._ownership.send_elsewhere(request)
         elif (

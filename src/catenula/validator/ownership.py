@@ -213,14 +213,15 @@ class SharedOwnership(Ownership):
         """
         if scope in self._looked_at:
             return
-        self._begin_step()
+        in_step = self._begin_step()
         stored, known = self._store.token(scope), self._tokens.get(scope, [])
         if stored in known:
             del known[: known.index(stored)]
         else:
             self._tokens[scope] = [stored]
             self._forget(scope)
-        self._looked_at.add(scope)
+        if in_step:
+            self._looked_at.add(scope)
 
     def next_fence(self, scope: bytes) -> Fence:
         """What a commit must show that is computed from what was just looked at."""
@@ -242,16 +243,22 @@ class SharedOwnership(Ownership):
             del self._tokens[scope]
         return Overtaken()
 
-    def _begin_step(self) -> None:
+    def _begin_step(self) -> bool:
         """Read one state of the store until the running step of the event loop ends.
 
         Commits of this process become known to it later than that end, because both take their
-        place in the loop's queue: so it always sees what it has written.
+        place in the loop's queue: so it always sees what it has written. False outside of a loop.
         """
-        if not self._in_step:
-            self._in_step = True
-            self._store.pin()
-            asyncio.get_running_loop().call_soon(self.end_step)
+        if self._in_step:
+            return True
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        self._in_step = True
+        self._store.pin()
+        loop.call_soon(self.end_step)
+        return True
 
     def end_step(self) -> None:
         """See new commits again."""

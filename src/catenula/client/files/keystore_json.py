@@ -3,19 +3,19 @@
 A key is parsed when it is first used. Secrets leave the object only into the file.
 """
 
-import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from catenula.base.chacha import SeededRandom
 from catenula.base.codec import parse_json
 from catenula.base.crypto import AccountSecretKey, AccountSignature, SignatureScheme
 from catenula.base.crypto.secret_keys import RandomBytes
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import AccountOwner
-from catenula.base.integers import U64_MAX
 from catenula.client.files.atomic import locked, read_file, write_atomically
 from catenula.client.signers import missing_key
 
@@ -33,7 +33,7 @@ class KeyStoreFile:
     def __init__(self, path: Path, content: _Content) -> None:
         self.path = path
         self._texts = {owner: bytes(text) for owner, text in content.keys}
-        self._seed = content.prng_seed
+        self._seeded: tuple[int, SeededRandom] | None = None
         self._keys: dict[AccountOwner, AccountSecretKey] = {}
 
     @classmethod
@@ -101,33 +101,45 @@ class KeyStoreFile:
         """Make a new key and store it durably; from the seed if the store has one."""
         with locked(self.path):
             current = _read(self.path)
-            seed = current.prng_seed
-            source = random_bytes if seed is None else _seeded(seed)
-            secret = AccountSecretKey.generate(scheme, source)
-            following = None if seed is None else int.from_bytes(_seeded(seed + 1)(8), "big")
-            self._put(current, secret, following)
+            seeded = self._source(current.prng_seed)
+            secret = AccountSecretKey.generate(scheme, seeded or random_bytes)
+            following = None if seeded is None else seeded.next_seed()
+            if seeded is not None and following is not None:
+                self._seeded = (following, seeded)
+            self._put(current, (secret,), following)
         return secret.owner()
+
+    def _source(self, seed: int | None) -> SeededRandom | None:
+        """The stream of a seeded store, which goes on while nobody else has drawn from it."""
+        if seed is None:
+            return None
+        if self._seeded is not None and self._seeded[0] == seed:
+            return self._seeded[1]
+        return SeededRandom(seed)
 
     def add(self, secret: AccountSecretKey) -> AccountOwner:
         """Store a key durably."""
         with locked(self.path):
             current = _read(self.path)
-            self._put(current, secret, current.prng_seed)
+            self._put(current, (secret,), current.prng_seed)
         return secret.owner()
 
-    def _put(self, current: _Content, secret: AccountSecretKey, seed: int | None) -> None:
-        owner = secret.owner()
-        text = json.dumps(secret.to_json(), separators=(",", ":")).encode()
-        keys = {**dict(current.keys), str(owner): list(text)}
+    def add_all(self, secrets: Sequence[AccountSecretKey], seed: int | None = None) -> None:
+        """Store many keys durably, in one write; ``seed`` is where a seeded store goes on."""
+        with locked(self.path):
+            self._put(_read(self.path), secrets, seed)
+
+    def _put(
+        self, current: _Content, secrets: Sequence[AccountSecretKey], seed: int | None
+    ) -> None:
+        keys = dict(current.keys)
+        for secret in secrets:
+            text = json.dumps(secret.to_json(), separators=(",", ":")).encode()
+            keys[str(secret.owner())] = list(text)
         content = _Content(sorted(keys.items()), seed)
         write_atomically(self.path, _text(content))
         self._texts = {name: bytes(stored) for name, stored in content.keys}
-        self._keys[owner] = secret
-
-
-def _seeded(seed: int) -> RandomBytes:
-    """Foretellable bytes, for tests only."""
-    return lambda count: hashlib.shake_256(b"catenula %d" % (seed & U64_MAX)).digest(count)
+        self._keys.update((secret.owner(), secret) for secret in secrets)
 
 
 def _text(content: _Content) -> bytes:
