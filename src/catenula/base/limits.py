@@ -182,3 +182,66 @@ MAX_ENCODED_REQUESTS = 32
 
 MAX_OVERTAKEN_ATTEMPTS = 32
 """How often a request is run again because another process wrote first."""
+
+MAX_HTTP_BODY_BYTES = 2 << 20
+"""Largest body of a request to a service."""
+
+HTTP_BODY_SECONDS = 20.0
+"""How long a body may take to arrive."""
+
+HTTP_HEADERS_SECONDS = 10.0
+"""How long a connection may take to send its first headers, and those of each request."""
+
+MAX_HTTP_HEADER_BYTES = 64 << 10
+"""Largest headers of a request to a service."""
+
+MAX_HTTP_CONNECTIONS = 4_096
+"""Connections and requests of one service at a time; beyond it the answer is 503."""
+
+HTTP_KEEP_ALIVE_SECONDS = 60
+"""How long an idle connection is kept."""
+
+HTTP_CLOSE_SECONDS = 5.0
+"""How long requests under way may take when a service stops."""
+
+PREFLIGHT_CACHE_SECONDS = 86_400
+"""How long browsers may remember that every origin is allowed."""
+
+MAX_SOCKET_MESSAGE_BYTES = 1 << 20
+"""Largest message of a client over a WebSocket."""
+
+MAX_SOCKET_OPERATIONS = 100
+"""Subscriptions and queries under way on one WebSocket."""
+
+SOCKET_INIT_SECONDS = 10.0
+"""How long a WebSocket may take to introduce itself."""
+
+MAX_GRAPHQL_TOKENS = 10_000
+"""Tokens of a GraphQL document; more are refused before they are parsed."""
+
+MAX_CACHED_DOCUMENTS = 256
+"""Parsed and validated GraphQL documents that an endpoint remembers."""
+
+MAX_CACHED_DOCUMENT_CHARACTERS = 16_384
+"""Longer GraphQL documents are parsed each time."""
+
+MAX_FAUCET_QUEUE = 10_000
+"""Claims that wait for a block of the faucet; more are refused."""
+
+MAX_FAUCET_ATTEMPTS = 5
+"""Blocks a claim may fail to get into, for reasons that may pass, before it gets the error."""
+
+FAUCET_RETRY_DELAY_US = 200_000
+"""How long a faucet waits after a block failed for a reason that may pass."""
+
+MAX_FAUCET_BLOCKS_PER_STEP = 500
+"""Blocks of a faucet's chain that are read before what they say is stored."""
+
+MAX_FAUCET_REMEMBERED = 10_000
+"""Descriptions, and blocks of daily claims, that a faucet keeps in memory."""
+
+FAUCET_CLIENT_SECONDS = 30.0
+"""How long a request to a faucet may take (spec 08 §3.1)."""
+
+MAX_FAUCET_ANSWER_BYTES = 64 << 20
+"""Largest answer of a faucet that is read; a genesis configuration may have many chains."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -13,10 +13,14 @@ from catenula.cli.global_options import GlobalOptions
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
 from catenula.client.options import ClientOptions
 
+if TYPE_CHECKING:
+    from catenula.transport.grpc_client import GrpcOptions
+
 _T = TypeVar("_T")
 
 _FOLDER = "linera"
 _US_PER_MS = 1_000
+_MS_PER_SECOND = 1_000
 
 
 class Places(NamedTuple):
@@ -61,6 +65,19 @@ def client_options(options: GlobalOptions) -> ClientOptions:
         max_event_stream_queries=options["max-event-stream-queries"],
         priority_origins=tuple(_ids(options, "prioritize-bundles-from", ChainId.parse) or ()),
         message_policy=_message_policy(options),
+    )
+
+
+def grpc_options(options: GlobalOptions) -> "GrpcOptions":
+    """How validators are called."""
+    from catenula.transport.grpc_client import GrpcOptions
+
+    return GrpcOptions(
+        connect_timeout_seconds=options["send-timeout-ms"] / _MS_PER_SECOND,
+        request_timeout_seconds=options["recv-timeout-ms"] / _MS_PER_SECOND,
+        retry_delay_seconds=options["retry-delay-ms"] / _MS_PER_SECOND,
+        max_backoff_seconds=options["max-backoff-ms"] / _MS_PER_SECOND,
+        max_retries=options["max-retries"],
     )
 
 

@@ -8,6 +8,7 @@ from catenula.client.chain_client import ChainClient
 from catenula.client.chain_listener import ChainListener
 from catenula.client.client import Client, ClientSetup
 from catenula.client.errors import ClientError, NoQuorum
+from catenula.client.faucet_client import FaucetClient
 from catenula.client.inbox_task import InboxTask
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
 from catenula.client.options import ClientOptions, ListenerOptions
@@ -28,6 +29,7 @@ __all__ = [
     "Committed",
     "Conflict",
     "Estimate",
+    "FaucetClient",
     "InMemorySigner",
     "InboxTask",
     "ListenerOptions",

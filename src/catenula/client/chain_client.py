@@ -30,6 +30,7 @@ from catenula.client.session import ChainSession
 from catenula.client.staging import Estimate, estimate_of, stage_new_block
 from catenula.client.synchronize import fetch_chain_info
 from catenula.client.timeouts import request_leader_timeout
+from catenula.client.waiting import wait_for_round
 from catenula.client.wallet import PendingProposal, ProposalRow
 from catenula.protocol import (
     BlobContent,
@@ -141,7 +142,7 @@ class ChainClient(ChainCommands):
         for _ in range(MAX_TIMEOUT_WAITS):
             if not isinstance(outcome, WaitForTimeout):
                 break
-            await self.context.clock.sleep_until(outcome.timestamp)
+            await wait_for_round(self.context, self.chain_id, outcome)
             finished = await self._finish(ours)
             if finished is None:
                 outcome, ours = await self._execute(operations, blobs)

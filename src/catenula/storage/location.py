@@ -75,6 +75,18 @@ def _parse_rocksdb(text: str, rest: str) -> Location:
     return Location("rocksdb", path, more[1] if len(more) == 2 else DEFAULT_NAMESPACE)
 
 
+def check_shareable(location: Location) -> Location:
+    """The location, or `LocalError` for a store that several processes cannot open at once."""
+    if location.is_shared:
+        return location
+    kind = "is for one process at a time" if location.is_lasting else "is the memory of one process"
+    raise LocalError(
+        f"the storage {location.kind}:{location.path} {kind}; give sqlite:PATH to run several "
+        "processes, or leave out --processes",
+        retryable=False,
+    )
+
+
 def _refused(text: str, reason: str) -> LocalError:
     return LocalError(f"the storage {text!r} is refused: {reason}", retryable=False, storage=text)
 

@@ -20,7 +20,8 @@ from catenula.validator.front_door import FrontDoor
 from catenula.validator.logs import Log, set_up_logs
 from catenula.validator.process_spec import ValidatorSpec
 from catenula.validator.routing import routing
-from catenula.validator.server import prepare_store, tune_process
+from catenula.validator.server import prepare_store
+from catenula.validator.tuning import tune_process
 from catenula.validator.worker_link import WorkerLink
 from catenula.validator.worker_process import Place, start_worker
 

@@ -30,7 +30,7 @@ def init(
 ) -> None:
     """Make a wallet without chains for a network."""
     if (genesis is None) == (faucet is None):
-        raise click.UsageError("give either --genesis or --faucet")
+        raise LocalError("give either --genesis or --faucet, and not both", retryable=False)
     if genesis is None:
         raise LocalError("a wallet from a faucet", retryable=False)
     _, text = read_genesis(genesis)

@@ -56,6 +56,10 @@ class ChainEntry(msgspec.Struct, frozen=True):
             Epoch(parse_unsigned(self.epoch, U32_MAX)),
         )
 
+    def with_owner(self, owner: AccountOwner | None) -> "ChainEntry":
+        """The entry for another owner."""
+        return msgspec.structs.replace(self, owner=None if owner is None else str(owner))
+
     @property
     def has_pending(self) -> bool:
         """Whether a block of the fast round is in flight."""
