@@ -71,9 +71,13 @@ class LocalNetwork:
         """Run a coroutine where the validators run."""
         return self.loop.run_until_complete(body)
 
+    def bare_wallet(self, name: str) -> CommandLine:
+        """The place of a wallet that is still to be made."""
+        return CommandLine(self.folder / name, EmbeddedProvider(self.embedded))
+
     def wallet(self, name: str) -> CommandLine:
         """A new wallet without chains."""
-        line = CommandLine(self.folder / name, EmbeddedProvider(self.embedded))
+        line = self.bare_wallet(name)
         line("wallet", "init", "--genesis", str(self.genesis_path))
         return line
 

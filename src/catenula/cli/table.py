@@ -8,6 +8,9 @@ _WALLET: Rows = {
         "catenula.cli.wallet.change:set_default", "Choose the chain that is used by default."
     ),
     "init": LazyCommand("catenula.cli.wallet.init:init", "Make a wallet for a network."),
+    "request-chain": LazyCommand(
+        "catenula.cli.wallet.init:request_chain", "Get a chain from a faucet."
+    ),
     "export-genesis": LazyCommand(
         "catenula.cli.wallet.init:export_genesis", "Save the genesis configuration."
     ),

@@ -120,7 +120,7 @@ class ChainClient(ChainCommands):
         self, operations: Sequence[Operation], blobs: Sequence[BlobContent]
     ) -> tuple[BlockOutcome, PendingProposal | None]:
         """`execute`, and the block that waits for these operations, if there is one."""
-        async with self._turn():
+        async with self.turn():
             earlier = self.session.pending
             await prepare_chain(self.context, self.session)
             request = Request(tuple(operations), tuple(blobs))
@@ -129,8 +129,8 @@ class ChainClient(ChainCommands):
         is_ours = isinstance(outcome, WaitForTimeout) and not _is_same(left, earlier)
         return outcome, left if is_ours else None
 
-    def _turn(self) -> AbstractAsyncContextManager[None]:
-        """The right to propose on the chain (K9)."""
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The right to make blocks of the chain, to be awaited in ``async with`` (K9)."""
         turns = self.context.turns
         return self.session.lock if turns is None else turns.of(self.session)
 
@@ -158,7 +158,7 @@ class ChainClient(ChainCommands):
         That is so when our block lost its height before it was accepted anywhere, and when another
         block had to be finished first, so that ours was never made.
         """
-        async with self._turn():
+        async with self.turn():
             await prepare_chain(self.context, self.session)
             result = await process_pending(self.context, self.session)
         if not isinstance(result, Committed):
@@ -190,13 +190,13 @@ class ChainClient(ChainCommands):
 
     async def process_pending_block(self) -> PendingOutcome:
         """Finish a block that an earlier command, or another owner, left unfinished."""
-        async with self._turn():
+        async with self.turn():
             await prepare_chain(self.context, self.session)
             return await process_pending(self.context, self.session)
 
     async def clear_pending_proposal(self) -> None:
         """Give up the block in flight; validators may confirm it nevertheless."""
-        async with self._turn():
+        async with self.turn():
             self.session.clear_pending()
             signed = self.context.wallet.proposal(self.chain_id).signed
             await self.context.wallet.put_proposal(self.chain_id, ProposalRow(None, signed))

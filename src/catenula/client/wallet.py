@@ -9,7 +9,7 @@ it is sent) together with `catenula.client.propose`, K7, K8.
 
 import json
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from catenula.base.codec import Codec, Record, codec_of, parse_json
 from catenula.base.crypto import AccountSecretKey
@@ -20,7 +20,6 @@ from catenula.base.limits import MAX_OVERTAKEN_ATTEMPTS, MAX_WALLET_ROWS_IN_MEMO
 from catenula.protocol import Blob, ProposedBlock, Round
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Fence, StaleFence, Store
-from catenula.validator.committer import Committer
 from catenula.validator.ownership import (
     Overtaken,
     SharedOwnership,
@@ -29,6 +28,9 @@ from catenula.validator.ownership import (
     scope_of,
 )
 from catenula.views.base import damaged_row, decode_stored
+
+if TYPE_CHECKING:
+    from catenula.validator.committer import Committer
 
 WALLET_ROOT = b"\x40wallet"
 
@@ -96,7 +98,7 @@ class Wallet:
     """The rows of one store, which other processes use too when there is an ``ownership``."""
 
     def __init__(
-        self, store: Store, committer: Committer, ownership: SharedOwnership | None = None
+        self, store: Store, committer: "Committer", ownership: SharedOwnership | None = None
     ) -> None:
         self._partition = store.partition(WALLET_ROOT)
         self._committer, self._ownership = committer, ownership

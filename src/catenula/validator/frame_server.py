@@ -63,7 +63,7 @@ class FrameServer:
         self._unknown.add(connection)
         if len(self._unknown) > MAX_UNKNOWN_CONNECTIONS:
             # The newest goes: those before it have not had their time yet.
-            asyncio.get_running_loop().call_soon(connection.abort)
+            connection.is_refused = True
         return connection
 
     def _open(self, connection: FrameConnection) -> None:

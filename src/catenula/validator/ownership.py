@@ -13,14 +13,16 @@ per chain among all processes (W1), also while one of them is slow to notice its
 Data that all chains share has no fence.
 """
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
-from catenula.protocol import CrossChainRequest
 from catenula.storage.engine import Fence, StaleFence, Store
+
+if TYPE_CHECKING:
+    from catenula.protocol import CrossChainRequest
 
 PARTITIONS = 64
 """Partitions of chains: the unit in which chains move between workers."""
@@ -97,7 +99,7 @@ class Ownership(ABC):
         """The fence for the writes of a handler that has just run, in the same step."""
 
     @abstractmethod
-    def send_elsewhere(self, request: CrossChainRequest) -> None:
+    def send_elsewhere(self, request: "CrossChainRequest") -> None:
         """Pass on a request to a chain that is not served here."""
 
     @abstractmethod
@@ -117,7 +119,7 @@ class PartitionOwnership(Ownership):
         store: Store,
         partitions: Iterable[int] = range(PARTITIONS),
         *,
-        elsewhere: Callable[[CrossChainRequest], None] | None = None,
+        elsewhere: "Callable[[CrossChainRequest], None] | None" = None,
     ) -> None:
         super().__init__()
         self._store, self._elsewhere = store, elsewhere
@@ -152,7 +154,7 @@ class PartitionOwnership(Ownership):
             raise NotServedHere(partition, chain_id)
         return fence
 
-    def send_elsewhere(self, request: CrossChainRequest) -> None:
+    def send_elsewhere(self, request: "CrossChainRequest") -> None:
         """See `Ownership`; without a way to other workers the sender's outbox keeps it."""
         if self._elsewhere is not None:
             self._elsewhere(request)
@@ -190,7 +192,7 @@ class SharedOwnership(Ownership):
         """See `Ownership`; every process serves all chains."""
         return True
 
-    def send_elsewhere(self, request: CrossChainRequest) -> None:
+    def send_elsewhere(self, request: "CrossChainRequest") -> None:
         """See `Ownership`; there is no elsewhere."""
 
     def enter(self, chain_id: ChainId) -> None:
@@ -251,6 +253,8 @@ class SharedOwnership(Ownership):
         """
         if self._in_step:
             return True
+        import asyncio  # Late: commands that read rows of a wallet need no loop.
+
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
