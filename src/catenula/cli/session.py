@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from catenula.transport.grpc_client import GrpcProvider
     from catenula.transport.validator_node import ValidatorNode
 
+STORE_PATIENCE_SECONDS = 10.0
+"""How long a command waits for a RocksDB store that another process has open."""
+
 LINGER_SECONDS = 0.05
 """How long a command waits for validators beyond the quorum before it ends."""
 
@@ -198,11 +201,12 @@ def make_client(
     if not location.is_lasting:
         _check_memory_genesis(location.path, wallet)
     setup = ClientSetup(
-        store=open_location(location),
+        store=open_location(location, patience_seconds=STORE_PATIENCE_SECONDS),
         genesis=genesis_of(wallet),
         provider=provider,
         signer=keys,
         options=client_options(options),
+        sharing=True,
     )
     client = Client(setup)
     for name in wallet.content.chains:

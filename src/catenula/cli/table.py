@@ -63,7 +63,15 @@ _VALIDATOR: Rows = {
     "remove": LazyCommand(
         "catenula.cli.admin.committee:remove", "Remove a validator from the committee."
     ),
+    "benchmark": LazyCommand(
+        "catenula.cli.admin.benchmark:benchmark", "Measure a validator before it joins."
+    ),
     "sync": LazyCommand("catenula.cli.admin.sync:sync", "Send a validator this wallet's chains."),
+}
+
+_NET: Rows = {
+    "up": LazyCommand("catenula.cli.admin.net:up", "Run a local network until Ctrl-C."),
+    "helper": LazyCommand("catenula.cli.admin.net:helper", "Print functions for shell scripts."),
 }
 
 _STORAGE: Rows = {
@@ -158,6 +166,8 @@ COMMANDS: Rows = {
     # Validators.
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
+    "net": LazyTable(_NET, "Run a local network."),
+    "faucet": LazyCommand("catenula.cli.admin.faucet:faucet", "Run a faucet until Ctrl-C."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
         "catenula.cli.admin.genesis:create_genesis_config",

@@ -6,6 +6,7 @@ the default of whoever changed them, heights never downwards (K7), so that sever
 one wallet at a time.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -189,9 +190,16 @@ class WalletFile:
         return cls(path, _read(path))
 
     @classmethod
-    def create(cls, path: Path, genesis_text: bytes) -> Self:
-        """Make a wallet without chains; `LocalError` when there is one already."""
+    def create(
+        cls, path: Path, genesis_text: bytes, chains: Mapping[ChainId, ChainEntry] | None = None
+    ) -> Self:
+        """Make a wallet, with these chains if any; `LocalError` when there is one already.
+
+        The first chain that has an owner becomes the default.
+        """
         content = WalletContent({}, None, msgspec.Raw(genesis_text.strip()))
+        for chain_id, entry in (chains or {}).items():
+            content = content.with_chain(chain_id, entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
             if path.exists() and path.stat().st_size:
