@@ -122,7 +122,10 @@ SHAPES: dict[str, Any] = {
     "validator add": _EPOCH,
     "validator update": (*_EPOCH, {"dry_run": "boolean", **_PLAN}),
     "validator remove": _EPOCH,
+    "validator benchmark": "object",
     "validator sync": {"address": "text", "chains": ["chain id"]},
+    "faucet": {"url": "text", "chain_id": "chain id"},
+    "net up": "object",
     "create-genesis-config": {
         "genesis": "text",
         "wallet": "text",
