@@ -38,7 +38,8 @@ async def process_certificate(
 
     Raises `UntrustedCertificate`, `DownloadFailed`, `NodeErrorReceived` of the local node.
     """
-    await check_certificate(context, certificate, sources)
+    if not _continues_old_epoch(context, certificate, mode):
+        await check_certificate(context, certificate, sources)
     await fetch_missing_blobs(context, certificate, sources)
     fetched: set[BlobId | EventId] = set()
     for _ in range(MAX_PROCESSING_HELP):
@@ -57,6 +58,21 @@ async def process_certificate(
             next_step="synchronize the chain again",
         )
     )
+
+
+def _continues_old_epoch(
+    context: ClientContext, certificate: ConfirmedBlockCertificate, mode: ProcessMode
+) -> bool:
+    """Whether a chain that is followed is itself still in the revoked epoch of its next block.
+
+    It must execute such blocks before it can move on. The local node checks their signatures with
+    the committee of that epoch; messages of other chains in revoked epochs stay refused (K1).
+    """
+    if mode is not ProcessMode.EXECUTE or certificate.chain_id == context.admin_chain_id:
+        return False
+    epoch = certificate.block.epoch
+    chain = context.local.chain(certificate.chain_id)
+    return context.committees.judge(epoch) is Trust.OLD and chain.epoch == epoch
 
 
 async def check_certificate(
