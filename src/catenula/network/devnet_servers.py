@@ -86,10 +86,10 @@ class _LocalFirst:
         return self._remote.connect(validator, address)
 
 
-def _grpc_provider() -> "NodeProvider":
-    from catenula.transport.grpc_client import GrpcProvider
+def _grpc_provider(root_certificates: bytes | None = None) -> "NodeProvider":
+    from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
 
-    return GrpcProvider()
+    return GrpcProvider(GrpcOptions(root_certificates=root_certificates))
 
 
 class ServersInProcesses:
@@ -117,8 +117,9 @@ class ServersInProcesses:
             await validator.wait_ready()
 
     def provider(self) -> "NodeProvider":
-        """Connections over gRPC."""
-        return _grpc_provider()
+        """Connections over gRPC, which trust the network's own certificate."""
+        certificate = self._files.servers[0].certificate
+        return _grpc_provider(None if certificate is None else certificate.read_bytes())
 
     async def close(self) -> None:
         """Stop all processes."""

@@ -314,6 +314,11 @@ def _summary(devnet: "Devnet") -> list[str]:
         f"validator  {url}  ({server.public_key[:10]}…)"
         for url, server in zip(devnet.validator_urls(), files.servers, strict=True)
     ]
+    if (certificate := files.servers[0].certificate) is not None:
+        lines.append(
+            f"to trust   export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH={certificate}"
+            "  (unless a known authority has signed the certificate)"
+        )
     if devnet.plan.faucet is not None:
         lines.append(f"faucet     {devnet.faucet_url()}  (a page to claim a chain: /claim)")
     return lines
