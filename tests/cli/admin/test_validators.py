@@ -124,3 +124,19 @@ def test_compare_shows_who_is_behind(administered: AdministeredNetwork) -> None:
         "this wallet",
         address_of(0),
     ]
+
+
+def test_query_block_prints_one_block(administered: AdministeredNetwork) -> None:
+    network = administered
+    admin, other, _ = network.chains
+    network.admin("transfer", "--from", admin, "--to", other, "1")
+    text = network.admin("validator", "query-block", address_of(0), "--height", "0")
+    line = f"Querying validator about the certificate for height 0 on the chain {admin}.\n\n"
+    assert text.startswith(f"{line}ConfirmedBlock(\n    Hashed {{\n        value: Block {{\n")
+    block_hash = network.admin.json("wallet", "show", admin)[0]["block_hash"]
+    assert text.endswith(f"        hash: {block_hash},\n    }},\n)\n")
+    data = network.admin.json("validator", "query-block", address_of(0), "--height", "0")
+    assert data["hash"] == block_hash
+    absent = network.admin.run("validator", "query-block", address_of(0), "--height", "9999")
+    assert absent.exit_code == 101
+    assert absent.stdout == line.replace("height 0", "height 9999")
