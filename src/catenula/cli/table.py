@@ -198,6 +198,9 @@ COMMANDS: Rows = {
     "completion": LazyCommand(
         "catenula.cli.admin.tools:completion", "Print a script for your shell's completion."
     ),
+    "help-json": LazyCommand(
+        "catenula.cli.help_json:help_json", "Print what --json prints.", hidden=True
+    ),
     "help-markdown": LazyCommand(
         "catenula.cli.admin.tools:help_markdown", "Print all help as Markdown.", hidden=True
     ),
