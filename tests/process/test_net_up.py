@@ -1,6 +1,7 @@
 """``catenula net up``: started, used by other processes, stopped, started again."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,39 @@ def test_it_refuses_a_taken_port_by_name(tmp_path: Path) -> None:
             assert f"port {net.base + 4_001}" in done.stderr
             assert "TEST_OFFSET_PORT" in done.stderr
             assert done.stdout == ""
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_it_ends_when_its_processes_have_ended() -> None:
+    with NetUp("--validators", "1", "--processes", validators=1) as net:
+        folder = net.wallet().parent
+        (supervisor,) = _children(net.process.pid)
+        os.kill(supervisor, signal.SIGKILL)
+        _, said = net.process.communicate(timeout=60)
+    assert net.process.returncode == 1
+    assert "start the network again" in said
+    assert not folder.exists()
+
+
+def test_it_can_be_interrupted_while_it_starts() -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "net", "up", "--processes", "--validators", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(TEST_OFFSET_PORT=str(free_base(1))),
+    )
+    while not _children(process.pid):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    printed, said = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (0, "")
+    assert "READY!" not in said
 
 
 def _refused(*arguments: str) -> str:

@@ -1,10 +1,12 @@
 """The validators of a local network: all in this process, or each in processes of its own."""
 
+import asyncio
 import gc
 import sys
 from typing import TYPE_CHECKING
 
 from catenula.base.crypto import Secp256k1PublicKey
+from catenula.base.errors import LocalError
 from catenula.execution.applications import NativeApplications
 from catenula.network.devnet_files import DevnetFiles
 from catenula.storage.engine import Store, open_store
@@ -59,6 +61,11 @@ class EmbeddedServers:
                 for server in self._servers
             }
         )
+
+    async def failed(self) -> LocalError:
+        """Never returns: validators in this process end with it."""
+        await asyncio.Event().wait()
+        raise asyncio.CancelledError
 
     async def close(self) -> None:
         """Stop serving, make everything durable, close the stores."""
@@ -120,6 +127,16 @@ class ServersInProcesses:
         """Connections over gRPC, which trust the network's own certificate."""
         certificate = self._files.servers[0].certificate
         return _grpc_provider(None if certificate is None else certificate.read_bytes())
+
+    async def failed(self) -> LocalError:
+        """Why the network has stopped by itself, when it has."""
+        if self._supervisor is not None:
+            await self._supervisor.ended()
+        return LocalError(
+            "the process that watches over the validators has ended, and they with it; start the "
+            "network again",
+            retryable=False,
+        )
 
     async def close(self) -> None:
         """Stop all processes."""

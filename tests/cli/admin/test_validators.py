@@ -118,6 +118,8 @@ def test_compare_shows_who_is_behind(administered: AdministeredNetwork) -> None:
     assert result.exit_code == 1
     paragraph = result.stdout.split(address_of(3))[1].split("\n\n")[0]
     assert "* next height: 0" in paragraph
+    strange = line.json("validator", "compare", address_of(4), "--chain-id", network.chains[2])
+    assert strange["views"][1]["public_key"] is None
     one = line.run("validator", "compare", address_of(0), "--json")
     assert one.exit_code == 0
     assert [view["name"] for view in json.loads(one.stdout)["views"]] == [
