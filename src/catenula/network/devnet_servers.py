@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catenula.base.crypto import Secp256k1PublicKey
@@ -14,11 +15,15 @@ from catenula.transport.in_process import InProcessNode
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import CommitThreads
+from catenula.validator.configuration import LogOptions
 from catenula.validator.server import Surroundings, ValidatorServer, start_validator_server
 
 if TYPE_CHECKING:
     from catenula.client.remote_node import NodeProvider
     from catenula.validator.supervisor import RunningValidator, Supervisor
+
+_QUIET = LogOptions(level="warning")
+"""What people should see of the processes between the summary and the end."""
 
 _SWITCH_INTERVAL_SECONDS = 0.0002
 _GC_THRESHOLDS = (20_000, 20, 50)
@@ -114,7 +119,7 @@ class ServersInProcesses:
         self._supervisor = await Supervisor.start()
         for index, config in enumerate(self._files.servers):
             started = await self._supervisor.start_validator(
-                config,
+                replace(config, logs=_QUIET),
                 self._files.folder.validator_storage(index),
                 name=f"validator {index}",
                 genesis=self._files.genesis,
