@@ -71,6 +71,7 @@ class NetUp:
         else:
             raise AssertionError(f"it ended before it was ready: {''.join(self.told)}")
         assert self.process.stdout is not None
+        self.more: dict[str, str] = {}
         self.exports = "".join(self.process.stdout.readline() for _ in range(3))
 
     def variables(self) -> dict[str, str]:
@@ -87,7 +88,7 @@ class NetUp:
             [*PROGRAM, *arguments],
             capture_output=True,
             text=True,
-            env=environment(**self.variables()),
+            env=environment(**self.variables(), **self.more),
             check=False,
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"

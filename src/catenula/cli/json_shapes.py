@@ -113,6 +113,7 @@ SHAPES: dict[str, Any] = {
     "server inspect": "object",
     "validator list": {"chain_id": "chain id", "local": _REPORT, "validators": [_REPORT]},
     "validator query": _REPORT,
+    "validator query-block": {"hash": "hash", "block": "object"},
     "validator batch-query": [_REPORT],
     "validator compare": {
         "chain_id": "chain id",
@@ -125,7 +126,16 @@ SHAPES: dict[str, Any] = {
     "validator benchmark": "object",
     "validator sync": {"address": "text", "chains": ["chain id"]},
     "faucet": {"url": "text", "chain_id": "chain id"},
-    "net up": "object",
+    "net up": {
+        "wallet": "text",
+        "keystore": "text",
+        "storage": "text",
+        "genesis": "text",
+        "admin_chain": "chain id",
+        "chains": ["chain id"],
+        "validators": ["text"],
+        "faucet": "text?",
+    },
     "create-genesis-config": {
         "genesis": "text",
         "wallet": "text",

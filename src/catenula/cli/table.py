@@ -52,6 +52,9 @@ _VALIDATOR: Rows = {
         "catenula.cli.admin.validators:list_validators", "Ask all validators about a chain."
     ),
     "query": LazyCommand("catenula.cli.admin.validators:query", "Ask one validator about a chain."),
+    "query-block": LazyCommand(
+        "catenula.cli.admin.validators:query_block", "Fetch one block from a validator."
+    ),
     "batch-query": LazyCommand(
         "catenula.cli.admin.validators:batch_query", "Ask the validators that a file lists."
     ),

@@ -168,6 +168,10 @@ class Devnet:
 
     # Ending
 
+    async def failed(self) -> LocalError:
+        """Return only when the network has stopped by itself, with the reason."""
+        return await self._servers.failed()
+
     async def close(self) -> None:
         """Stop the faucet, its client, and the validators; what is on disk stays."""
         if self._faucet is not None:

@@ -1,10 +1,13 @@
 """The validators of a local network: all in this process, or each in processes of its own."""
 
+import asyncio
 import gc
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catenula.base.crypto import Secp256k1PublicKey
+from catenula.base.errors import LocalError
 from catenula.execution.applications import NativeApplications
 from catenula.network.devnet_files import DevnetFiles
 from catenula.storage.engine import Store, open_store
@@ -12,11 +15,15 @@ from catenula.transport.in_process import InProcessNode
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import CommitThreads
+from catenula.validator.configuration import LogOptions
 from catenula.validator.server import Surroundings, ValidatorServer, start_validator_server
 
 if TYPE_CHECKING:
     from catenula.client.remote_node import NodeProvider
     from catenula.validator.supervisor import RunningValidator, Supervisor
+
+_QUIET = LogOptions(level="warning")
+"""What people should see of the processes between the summary and the end."""
 
 _SWITCH_INTERVAL_SECONDS = 0.0002
 _GC_THRESHOLDS = (20_000, 20, 50)
@@ -60,6 +67,11 @@ class EmbeddedServers:
             }
         )
 
+    async def failed(self) -> LocalError:
+        """Never returns: validators in this process end with it."""
+        await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
     async def close(self) -> None:
         """Stop serving, make everything durable, close the stores."""
         for server in self._servers:
@@ -86,10 +98,10 @@ class _LocalFirst:
         return self._remote.connect(validator, address)
 
 
-def _grpc_provider() -> "NodeProvider":
-    from catenula.transport.grpc_client import GrpcProvider
+def _grpc_provider(root_certificates: bytes | None = None) -> "NodeProvider":
+    from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
 
-    return GrpcProvider()
+    return GrpcProvider(GrpcOptions(root_certificates=root_certificates))
 
 
 class ServersInProcesses:
@@ -107,7 +119,7 @@ class ServersInProcesses:
         self._supervisor = await Supervisor.start()
         for index, config in enumerate(self._files.servers):
             started = await self._supervisor.start_validator(
-                config,
+                replace(config, logs=_QUIET),
                 self._files.folder.validator_storage(index),
                 name=f"validator {index}",
                 genesis=self._files.genesis,
@@ -117,8 +129,19 @@ class ServersInProcesses:
             await validator.wait_ready()
 
     def provider(self) -> "NodeProvider":
-        """Connections over gRPC."""
-        return _grpc_provider()
+        """Connections over gRPC, which trust the network's own certificate."""
+        certificate = self._files.servers[0].certificate
+        return _grpc_provider(None if certificate is None else certificate.read_bytes())
+
+    async def failed(self) -> LocalError:
+        """Why the network has stopped by itself, when it has."""
+        if self._supervisor is not None:
+            await self._supervisor.ended()
+        return LocalError(
+            "the process that watches over the validators has ended, and they with it; start the "
+            "network again",
+            retryable=False,
+        )
 
     async def close(self) -> None:
         """Stop all processes."""

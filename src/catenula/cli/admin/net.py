@@ -4,6 +4,7 @@
 ``READY!`` says that all ports answer.
 """
 
+import asyncio
 import os
 import secrets
 import tempfile
@@ -18,7 +19,7 @@ from catenula.base.integers import U32_MAX, U64_MAX, Amount
 from catenula.cli.admin.genesis import POLICIES, policy_named
 from catenula.cli.admin.helper_script import HELPER_SCRIPT
 from catenula.cli.admin.policy_options import split_list
-from catenula.cli.admin.signals import stop_signal
+from catenula.cli.admin.signals import stop_signal, until_stopped
 from catenula.cli.command import Invocation, command, run
 from catenula.cli.output import Output
 from catenula.cli.parameters import AMOUNT
@@ -32,7 +33,7 @@ READY = "READY!"
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _PORT = click.IntRange(0, 65_535)
-_COUNT = click.IntRange(1, U32_MAX)
+_COUNT = click.IntRange(min=1)
 _DEFAULT_ALLOW_LIST = "localhost"
 
 
@@ -180,29 +181,43 @@ def _check(options: dict[str, Any]) -> None:
 
 
 async def _up(output: Output, options: dict[str, Any]) -> None:
-    from catenula.network.devnet import Devnet, remove_folder
+    from catenula.network.devnet import remove_folder
 
     stop = stop_signal()
     lasting = options["path"] is not None
     path = options["path"] or Path(tempfile.mkdtemp(prefix="catenula-net-"))
     try:
-        files, write = _files(path, options)
-        if lasting:
-            # What is to last must be on disk before anything is promised.
-            write()
-            devnet = await Devnet.start(files, _run_plan(options))
-        else:
-            devnet = await Devnet.start(files, _run_plan(options), write_files=write)
-        try:
-            _announce(output, devnet)
-            await stop.wait()
-            click.echo("\nstopping the network", err=True)
-        finally:
-            await devnet.close()
+        devnet = await until_stopped(stop, _start(path, options))
+        if devnet is not None:
+            await _serve(output, devnet, stop)
     finally:
         if not lasting:
             remove_folder(path)
     click.echo("done", err=True)
+
+
+async def _start(path: Path, options: dict[str, Any]) -> "Devnet":
+    from catenula.network.devnet import Devnet
+
+    files, write = _files(path, options)
+    plan = _run_plan(options)
+    if not plan.lasting:
+        return await Devnet.start(files, plan, write_files=write)
+    # What is to last must be on disk before anything is promised.
+    write()
+    return await Devnet.start(files, plan)
+
+
+async def _serve(output: Output, devnet: "Devnet", stop: asyncio.Event) -> None:
+    """Until the signal; raises `LocalError` when the network ends by itself."""
+    try:
+        _announce(output, devnet)
+        failure = await until_stopped(stop, devnet.failed())
+        if failure is not None:
+            raise failure
+        click.echo("\nstopping the network", err=True)
+    finally:
+        await devnet.close()
 
 
 def _files(path: Path, options: dict[str, Any]) -> "tuple[DevnetFiles, Callable[[], None]]":
@@ -314,6 +329,11 @@ def _summary(devnet: "Devnet") -> list[str]:
         f"validator  {url}  ({server.public_key[:10]}…)"
         for url, server in zip(devnet.validator_urls(), files.servers, strict=True)
     ]
+    if (certificate := files.servers[0].certificate) is not None:
+        lines.append(
+            f"to trust   export GRPC_DEFAULT_SSL_ROOTS_FILE_PATH={certificate}"
+            "  (unless a known authority has signed the certificate)"
+        )
     if devnet.plan.faucet is not None:
         lines.append(f"faucet     {devnet.faucet_url()}  (a page to claim a chain: /claim)")
     return lines
