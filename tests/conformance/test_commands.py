@@ -235,7 +235,7 @@ def test_another_status_or_output_is_found(
     balance, keygen = report.failures
     assert balance.place.endswith("local-balance")
     assert balance.differences == ("output line 1: found '1.', expected '1000000.'",)
-    assert keygen.differences[0] == "exit: found 3 (why), expected 0"
+    assert keygen.differences[0] == "exit: found 3 (why | ), expected 0"
     assert keygen.differences[1].startswith("output line 1: found '0x")
 
 

@@ -42,6 +42,7 @@ _GENESIS, _COMMITTEE = "genesis.json", "committee.json"
 _MAKER, _FAUCET = "w0", "wf"
 """The wallet that is made with the network, and the faucet's."""
 _ERROR_TEXT = re.compile(r"^(Error getting [a-z ]+:).*$", re.MULTILINE)
+_SHOWN_LINES = 4
 _TOGETHER_SECONDS = 120.0
 
 
@@ -224,8 +225,8 @@ class SessionPlayer:
         expected = command.exit if listed is None else listed.exit
         found = []
         if outcome.exit != expected:
-            last = outcome.errors.strip().splitlines()[-1:] or ["nothing on stderr"]
-            found.append(Difference("exit", f"{outcome.exit} ({last[0]})", str(expected)))
+            said = " | ".join(outcome.errors.split("\n")[:_SHOWN_LINES]) or "nothing on stderr"
+            found.append(Difference("exit", f"{outcome.exit} ({said})", str(expected)))
         has_output = listed is None or listed.has_recorded_output
         if comparison is Comparison.ALL and has_output:
             ours, recorded = map(_without_error_texts, (outcome.output, command.output))
