@@ -111,6 +111,9 @@ MAX_CALL_DEPTH = 100
 MAX_TIMEOUT_WAITS = 1_000
 """Rounds that `ChainClient.commit` waits through before it gives up."""
 
+MAX_OVERTAKEN_ATTEMPTS = 32
+"""How often a request is run again because another process wrote first."""
+
 MAX_WALLET_ROWS_IN_MEMORY = 4_096
 """Rows of each kind that are kept; the oldest are read again when needed."""
 

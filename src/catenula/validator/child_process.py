@@ -114,7 +114,9 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
         for number, endpoint in enumerate(spec.endpoints())
     ]
     door = FrontDoor(SharedStore(store), committer, links=links, worker_of=routing(len(links)))
-    public = await serve_public(door, host=config.listen.host, port=job.port)
+    public = await serve_public(
+        door, host=config.listen.host, port=job.port, tls=config.tls_files()
+    )
     door.start()
     Log("front door").info("serving", address=str(config.address), port=public.port)
     job.report({"event": "ready", "port": public.port})
