@@ -3,7 +3,8 @@
     python tools/select_recordings.py ../shared/vectors tests/conformance/data
 
 Kept of every file of ``types`` are all entries, of every run its genesis, its history and the final
-state of its chains; what clients and validators said to each other stays out. Texts written by the
+state of its chains, and of what clients and validators said to each other a part: the calls to some
+of the validators, and what commands printed as their results. Texts written by the
 reference are replaced: what a file is about, and why a value is refused (only the refusal counts;
 names of errors are kept). The formats are those of the full set, compressed with gzip.
 """
@@ -16,11 +17,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from catenula.transport.messages import from_proto_bytes, to_proto_bytes
+
 MAXIMUM_BYTES = 5_000_000
 RUN_FILES = ("genesis.json", "history.json.gz", "chains.json.gz")
+TRAFFIC = {
+    "a-nofees": (0,),
+    "d-zerohash": (0,),
+    "e-modes": (0, 1, 2),
+    "f-lossy": (0, 1, 2, 3),
+}
+"""The validators of which calls are kept."""
+TRAFFIC_FILES = ("rpc.json.gz", "direct_grpc.json.gz", "run.json")
+COMMANDS = ("d-zerohash", "e-modes", "f-lossy")
+"""The runs of which commands are kept."""
+REFERENCE_SIGN = "@"
+"""Marks a payload that stands elsewhere in the file."""
 REFUSED = "refused"
 REFUSED_CERTIFICATE = "refused: a certificate of another type"
 """Kept apart, because such a certificate is a good one that only came to the wrong place."""
+
+ERROR_BRANCH = "12"
+"""The first byte of a result that is an error, in hex."""
 
 _ERROR_NAME = re.compile(r"[A-Z][A-Za-z]*")
 _VALUES = ("json", "value", "state", "content")
@@ -91,10 +109,69 @@ def run_file(content: Any) -> Any:
     return content
 
 
+def direct_file(content: Any) -> Any:
+    """Single calls, without what only explains them."""
+    return [_call(entry) for entry in content]
+
+
+def rpc_file(content: Any, validators: tuple[int, ...]) -> Any:
+    """The calls to some validators, the marks between them, and the payloads of those calls."""
+    calls = [_call(call) for call in content["calls"] if call.get("v", validators[0]) in validators]
+    text = json.dumps(calls)
+    payloads = {
+        name: payload
+        for name, payload in content["payloads"].items()
+        if f"{REFERENCE_SIGN}{name}" in text
+    }
+    return {"payloads": payloads, "calls": calls}
+
+
+def cli_file(content: Any) -> Any:
+    """Commands with their results, without what they said beside them."""
+    return [
+        {name: value for name, value in entry.items() if name not in ("stderr", "seconds")}
+        for entry in content
+    ]
+
+
+def _call(entry: dict[str, Any]) -> dict[str, Any]:
+    explained = ("details", "node_error", "chain_info")
+    kept = {name: value for name, value in entry.items() if name not in explained}
+    if "mark" in kept:
+        kept["mark"] = re.sub(r"^(cli \d+):.*", r"\1", kept["mark"])
+    if kept.get("resp"):
+        kept["resp"] = _without_error_text(kept["resp"])
+    return kept
+
+
+def _without_error_text(response: str) -> str:
+    """A reply with the text of its error replaced; anything else as it is."""
+    if not response.startswith(ERROR_BRANCH):
+        return response
+    error = from_proto_bytes("ChainInfoResult", bytes.fromhex(response))
+    if not hasattr(error, "error"):
+        return response
+    return to_proto_bytes("ChainInfoResult", type(error)(REFUSED)).hex()
+
+
 def select(source: Path, target: Path, change: Callable[[Any], Any]) -> int:
     """Copy one recording through ``change``; returns the bytes written."""
     name = source.name.removesuffix(".gz")
     return write(target / f"{name}.gz", change(read(source)))
+
+
+def select_traffic(source: Path, target: Path) -> int:
+    """Copy the kept calls of a run; returns the bytes written."""
+    validators = TRAFFIC.get(source.name)
+    if validators is None:
+        return 0
+    changes: dict[str, Callable[[Any], Any]] = {
+        "rpc.json.gz": lambda content: rpc_file(content, validators),
+        "direct_grpc.json.gz": direct_file,
+        "run.json": lambda content: {name: content[name] for name in ("validator_keys", "shards")},
+    }
+    paths = [source / name for name in TRAFFIC_FILES]
+    return sum(select(path, target, changes[path.name]) for path in paths if path.is_file())
 
 
 def main(source: Path, target: Path) -> int:
@@ -107,6 +184,10 @@ def main(source: Path, target: Path) -> int:
         written += sum(
             select(run / name, target / "network" / run.name, run_file) for name in RUN_FILES
         )
+        written += select_traffic(run, target / "network" / run.name)
+        if run.name in COMMANDS:
+            written += select(run / "cli.json", target / "network" / run.name, cli_file)
+            written += select(run / "committee.json", target / "network" / run.name, run_file)
     sys.stdout.write(f"{written} bytes written to {target}\n")
     return 0 if written <= MAXIMUM_BYTES else 1
 

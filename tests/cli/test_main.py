@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from catenula.base.errors import InvariantViolation, LocalError, ProtocolError
 from catenula.cli import main as front
+from catenula.cli.lazy import LazyCommand, Rows
+from catenula.cli.table import COMMANDS
 
 HEAVY = ("google.protobuf", "grpc", "msgspec", "rich", "rocksdict", "sqlite3", "wasmtime")
 
@@ -24,14 +26,26 @@ def test_help_imports_nothing_heavy() -> None:
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
-    assert all(f"  {name}  " in result.stdout for name in front.COMMANDS)
+    shown = [name for name, row in COMMANDS.items() if not row.hidden]
+    assert all(f"  {name}  " in result.stdout for name in shown)
 
 
-@pytest.mark.parametrize("name", front.COMMANDS)
-def test_listed_command_exists(name: str) -> None:
-    module_name, _, _ = front.COMMANDS[name].target.partition(":")
+def rows_of(rows: Rows, before: tuple[str, ...] = ()) -> list[tuple[str, LazyCommand]]:
+    """All commands of nested tables with their full names."""
+    found = []
+    for name, row in rows.items():
+        if isinstance(row, LazyCommand):
+            found.append((" ".join((*before, name)), row))
+        else:
+            found += rows_of(row.rows, (*before, name))
+    return found
+
+
+@pytest.mark.parametrize(("name", "row"), rows_of(COMMANDS), ids=lambda value: str(value)[:30])
+def test_listed_command_exists(name: str, row: LazyCommand) -> None:
+    module_name, _, _ = row.target.partition(":")
     assert importlib.util.find_spec(module_name), f"{module_name} is listed but does not exist"
-    assert isinstance(front.COMMANDS[name].load(), click.Command)
+    assert isinstance(row.load(name.rsplit(maxsplit=1)[-1]), click.Command)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +64,7 @@ def test_errors_leave_as_message_and_exit_code(
     def failing() -> None:
         raise error from ValueError("the inner reason")
 
-    monkeypatch.setattr(front.LazyCommand, "load", lambda _: failing)
+    monkeypatch.setattr(LazyCommand, "load", lambda *_: failing)
     result = CliRunner().invoke(front.main, ["tour"])
     assert result.exit_code == exit_code
     assert expected in result.output
@@ -60,4 +74,4 @@ def test_errors_leave_as_message_and_exit_code(
 def test_unknown_command_is_wrong_usage() -> None:
     result = CliRunner().invoke(front.main, ["turo"])
     assert result.exit_code == 2
-    assert "No such command 'turo'" in result.output
+    assert "There is no command 'turo'. Did you mean 'tour'?" in result.output

@@ -17,8 +17,11 @@ NESTING = 3
 
 PROCESS_BOUNDARIES: frozenset[str] = frozenset(
     {
+        "src/catenula/cli/invocation.py",  # Stands for a process, which a crash would end.
         "src/catenula/storage/rocks.py",
+        "src/catenula/transport/endpoints.py",  # A stranger's call must not hear of our bugs.
         "src/catenula/validator/committer.py",  # A thread hands failures to those who wait.
+        "src/catenula/validator/frame_server.py",  # A request must not end the others with it.
     }
 )
 """Files that may catch every exception, because behind them there is only the caller's process."""
@@ -81,7 +84,7 @@ def parameters(source: Source) -> Iterator[Complaint]:
 
 def _is_command(function: Function) -> bool:
     return any(
-        isinstance(node, ast.Attribute) and node.attr in ("command", "group")
+        isinstance(node, ast.Attribute | ast.Name) and _name(node) in ("command", "group")
         for decorator in function.decorator_list
         for node in ast.walk(decorator)
     )

@@ -40,6 +40,8 @@ TYPES = {
     "CertificatesBatchResponse": "Vec<Certificate>",
     "ChainInfoResult": "ChainInfoResponse",
     "DownloadCertificatesByHeightsRequest": "CertificatesByHeightRequest",
+    "EventBlockHeightsRequest": "Vec<EventId>",
+    "EventBlockHeightsResponse": "Vec<Option<BlockHeight>>",
     "HandlePendingBlobRequest": "(ChainId, BlobContent)",
     "LiteCertificate": "HandleLiteCertRequest",
     "NotificationBatch": "Vec<Notification>",

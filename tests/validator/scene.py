@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from catenula.base.errors import LocalError
 from catenula.execution.applications import NativeApplications
 from catenula.protocol import ConfirmedBlockCertificate, Notification
-from catenula.storage.engine import Group, Store
+from catenula.storage.engine import Fence, Group, Store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import FaultyStore
 from catenula.testing.tiny_network import TinyNetwork, transfer
@@ -39,26 +39,33 @@ class GatedCommitter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.gates: list[tuple[Sequence[Group], OnDone]] = []
+        self.gates: list[tuple[Sequence[Group], OnDone, tuple[Fence, ...]]] = []
 
-    def commit_now(self, groups: Sequence[Group]) -> None:
-        self._store.commit(groups)
+    def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
+        self._store.commit(groups, () if fence is None else (fence,))
 
-    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
-        self.gates.append((groups, on_done))
+    def submit(
+        self,
+        groups: Sequence[Group],
+        on_done: OnDone,
+        *,
+        is_urgent: bool = True,
+        fence: Fence | None = None,
+    ) -> None:
+        self.gates.append((groups, on_done, () if fence is None else (fence,)))
 
     def hurry(self) -> None:
         """Only the test opens gates."""
 
-    async def commit(self, groups: Sequence[Group]) -> None:
-        self._store.commit(groups)
+    async def commit(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
+        self.commit_now(groups, fence)
 
     async def open(self) -> None:
         """Let the oldest commit through, and see what follows."""
-        groups, on_done = self.gates.pop(0)
+        groups, on_done, fences = self.gates.pop(0)
         error: LocalError | None = None
         try:
-            self._store.commit(groups)
+            self._store.commit(groups, fences)
         except LocalError as caught:
             error = caught
         on_done(error)

@@ -24,7 +24,7 @@ from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore, InjectedFault
 from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.validator.committer import GroupCommitter
-from catenula.validator.driver import partition_of
+from catenula.validator.ownership import partition_of
 from tests.validator.scene import Scene, start, turns
 
 HANGING_SECONDS = 30

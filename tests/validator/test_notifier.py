@@ -20,7 +20,7 @@ def note(chain_id: ChainId, number: int) -> Notification:
 
 def test_a_subscriber_hears_of_its_chains_in_order() -> None:
     async def scenario() -> None:
-        notifier = Notifier()
+        notifier: Notifier[Notification] = Notifier()
         both, one = notifier.subscribe([ONE, TWO]), notifier.subscribe([ONE])
         notifier.notify([note(ONE, 1), note(TWO, 2)])
         notifier.notify([note(ONE, 3)])
@@ -32,7 +32,7 @@ def test_a_subscriber_hears_of_its_chains_in_order() -> None:
 
 def test_a_waiting_subscriber_wakes() -> None:
     async def scenario() -> None:
-        notifier = Notifier()
+        notifier: Notifier[Notification] = Notifier()
         subscription = notifier.subscribe([ONE])
         waiting = asyncio.ensure_future(subscription.next())
         await asyncio.sleep(0)
@@ -46,7 +46,7 @@ def test_a_subscriber_that_does_not_read_loses_the_oldest(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "MAX_SUBSCRIBER_QUEUE", 2)
 
     async def scenario() -> None:
-        notifier = Notifier()
+        notifier: Notifier[Notification] = Notifier()
         subscription = notifier.subscribe([ONE])
         notifier.notify([note(ONE, number) for number in range(4)])
         assert subscription.dropped == 2
@@ -56,7 +56,7 @@ def test_a_subscriber_that_does_not_read_loses_the_oldest(monkeypatch: pytest.Mo
 
 
 def test_a_closed_subscription_is_forgotten() -> None:
-    notifier = Notifier()
+    notifier: Notifier[Notification] = Notifier()
     kept, closed = notifier.subscribe([ONE, ONE]), notifier.subscribe([ONE, TWO])
     closed.close()
     closed.close()
@@ -67,7 +67,7 @@ def test_a_closed_subscription_is_forgotten() -> None:
 
 def test_when_the_node_stops_a_subscriber_gets_the_rest_and_then_the_error() -> None:
     async def scenario() -> None:
-        notifier = Notifier()
+        notifier: Notifier[Notification] = Notifier()
         subscription = notifier.subscribe([ONE])
         notifier.notify([note(ONE, 1)])
         notifier.fail_all(LocalError("stopped", retryable=True))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catenula.base.identifiers import HASH_BYTES, ChainId
 from catenula.base.integers import U64
 from catenula.chain.errors import InsufficientRound, TooManyPublishedBlobs, UnexpectedBlob
 from catenula.execution.errors import BlobsNotFound, ExecutionError
@@ -54,6 +55,12 @@ def test_a_proposal_is_voted_on_once_its_blobs_are_uploaded(network: TinyNetwork
     network.node.upload(proposal.content.block.chain_id, TWO)
     network.node.crash()
     assert network.node.propose(proposal).manager.pending is not None
+
+
+def test_an_upload_to_an_unknown_chain_is_not_required(network: TinyNetwork) -> None:
+    unknown = ChainId(bytes(HASH_BYTES))
+    with pytest.raises(UnexpectedBlob):
+        network.node.upload(unknown, ONE)
 
 
 def test_blobs_that_are_stored_already_need_no_upload(network: TinyNetwork) -> None:

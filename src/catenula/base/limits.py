@@ -30,6 +30,36 @@ MAX_CROSS_CHAIN_ATTEMPTS = 3
 MAX_CROSS_CHAIN_LANES = 64
 """Target chains that receive cross-chain requests at the same time, to share commits."""
 
+MAX_WORKERS = 64
+"""Workers of one validator: each owns at least one of the 64 partitions of chains."""
+
+MAX_FRAME_BYTES = MAX_MESSAGE_BYTES + 65_536
+"""Largest frame between processes of one validator: a message and what goes with it."""
+
+MAX_LINK_CALLS = 2_048
+"""Calls of one front door that one worker may owe an answer; more are refused as overload."""
+
+MAX_LINK_BUFFER_BYTES = 64 << 20
+"""Bytes of calls and answers that wait to be sent on one connection between processes."""
+
+MAX_NOTIFY_BUFFER_BYTES = 8 << 20
+"""With more than this waiting for a front door, notifications for it are dropped and counted."""
+
+MAX_UNKNOWN_CONNECTIONS = 64
+"""Connections to an internal port that have not shown yet that they know the secret."""
+
+MAX_DELIVERIES_IN_FLIGHT = 256
+"""Cross-chain requests to one other worker that await its acknowledgement."""
+
+MAX_DELIVERY_ATTEMPTS = 11
+"""How often a cross-chain request is sent to another worker before the sweep takes over."""
+
+MAX_UNDELIVERED_CHAINS = 100_000
+"""Chains whose undelivered messages a sweep remembers; beyond it, all chains are scanned again."""
+
+MAX_CHAINS_RESENT_PER_PASS = 500
+"""Chains whose waiting messages one pass of the sweep sends again."""
+
 MAX_REMEMBERED_REFUSALS = 100
 """Refused cross-chain requests whose reasons are kept for inspection."""
 
@@ -81,6 +111,9 @@ MAX_CALL_DEPTH = 100
 MAX_TIMEOUT_WAITS = 1_000
 """Rounds that `ChainClient.commit` waits through before it gives up."""
 
+MAX_OVERTAKEN_ATTEMPTS = 32
+"""How often a request is run again because another process wrote first."""
+
 MAX_WALLET_ROWS_IN_MEMORY = 4_096
 """Rows of each kind that are kept; the oldest are read again when needed."""
 
@@ -110,3 +143,144 @@ MAX_BLOCKS_WALKED_BACK = 100_000
 
 MAX_REMEMBERED_COMMITTEES = 8
 """Committees whose signatures a client remembers to have verified, per validator."""
+
+MAX_ROOT_CHAINS = 10_000
+"""Chains that a genesis may be made with here; each is executed and kept by every node."""
+
+MAX_DEVNET_VALIDATORS = 100
+"""Validators of a local network on one machine."""
+
+MAX_ANNOUNCED_PER_CHAIN = 1_000
+"""Announcements of one validator about one chain that wait to be looked into, merged by sender."""
+
+MAX_REACTIONS_PER_VALIDATOR = 8
+"""Chains that are looked into at a time because one validator announced something."""
+
+MAX_STREAM_OPENING_US = 10_000_000
+"""A validator that has not opened a notification stream by then counts as failing."""
+
+MAX_DOWNLOAD_CACHE_BYTES = 32 << 20
+"""Downloaded certificates and blobs that a client keeps for a moment, in bytes."""
+
+MAX_REMEMBERED_FAILURES = 1_000
+"""Chains whose last failure a listener remembers."""
+
+REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
+"""A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
+
+MAX_PUBLIC_HEADER_BYTES = 16 * 1024
+"""Headers of one call on the public port."""
+
+MAX_EVENTS_PER_REQUEST = 10_000
+"""Events of one request whose heights are looked for; clients ask for fewer."""
+
+MAX_BLOCKS_WALKED_FOR_EVENTS = 1_000
+"""Blocks of a stream that are followed back to find where one event was published."""
+
+MAX_CACHED_EVENT_HEIGHTS = 65_536
+"""Events whose heights are remembered."""
+
+MAX_ENCODED_REQUESTS = 32
+"""Requests whose bytes a client keeps, because they go to several validators."""
+
+MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
+"""Body of one gRPC-Web request: a message of the largest size as base64, and its frames."""
+
+MAX_PUBLIC_BUFFER_BYTES = 256 << 20
+"""Bodies of requests that are arriving at one public port, together."""
+
+MAX_PUBLIC_PIPELINE = 16
+"""Requests on one connection that wait for the answer to an earlier one."""
+
+MAX_PUBLIC_CONNECTIONS = 10_000
+"""Connections of one public port; a further one is closed at once."""
+
+PEEK_SECONDS = 10.0
+"""A new connection must say what it speaks within this time."""
+
+PUBLIC_HEAD_SECONDS = 10.0
+"""The head of a request must arrive within this time."""
+
+PUBLIC_BODY_SECONDS = 30.0
+"""The body of a request must arrive within this time."""
+
+PUBLIC_IDLE_SECONDS = 120.0
+"""A connection without a request is closed after this time."""
+
+PUBLIC_WRITE_SECONDS = 60.0
+"""A client that does not read for so long is given up."""
+
+PUBLIC_LINGER_SECONDS = 2.0
+"""How long what a refused client still sends is thrown away before its connection is closed."""
+
+MAX_PUBLIC_STREAMS = 1_000
+"""Streams of one HTTP/2 connection that are open at once, subscriptions included."""
+
+MAX_PUBLIC_RESETS = 500
+"""Streams that a client may abandon beyond those that it lets end."""
+
+MAX_PUBLIC_BACKLOG = 1_024
+"""Connections that wait to be accepted."""
+
+MAX_HTTP_BODY_BYTES = 2 << 20
+"""Largest body of a request to a service."""
+
+HTTP_BODY_SECONDS = 20.0
+"""How long a body may take to arrive."""
+
+HTTP_HEADERS_SECONDS = 10.0
+"""How long a connection may take to send its first headers, and those of each request."""
+
+MAX_HTTP_HEADER_BYTES = 64 << 10
+"""Largest headers of a request to a service."""
+
+MAX_HTTP_CONNECTIONS = 4_096
+"""Connections and requests of one service at a time; beyond it the answer is 503."""
+
+HTTP_KEEP_ALIVE_SECONDS = 60
+"""How long an idle connection is kept."""
+
+HTTP_CLOSE_SECONDS = 5.0
+"""How long requests under way may take when a service stops."""
+
+PREFLIGHT_CACHE_SECONDS = 86_400
+"""How long browsers may remember that every origin is allowed."""
+
+MAX_SOCKET_MESSAGE_BYTES = 1 << 20
+"""Largest message of a client over a WebSocket."""
+
+MAX_SOCKET_OPERATIONS = 100
+"""Subscriptions and queries under way on one WebSocket."""
+
+SOCKET_INIT_SECONDS = 10.0
+"""How long a WebSocket may take to introduce itself."""
+
+MAX_GRAPHQL_TOKENS = 10_000
+"""Tokens of a GraphQL document; more are refused before they are parsed."""
+
+MAX_CACHED_DOCUMENTS = 256
+"""Parsed and validated GraphQL documents that an endpoint remembers."""
+
+MAX_CACHED_DOCUMENT_CHARACTERS = 16_384
+"""Longer GraphQL documents are parsed each time."""
+
+MAX_FAUCET_QUEUE = 10_000
+"""Claims that wait for a block of the faucet; more are refused."""
+
+MAX_FAUCET_ATTEMPTS = 5
+"""Blocks a claim may fail to get into, for reasons that may pass, before it gets the error."""
+
+FAUCET_RETRY_DELAY_US = 200_000
+"""How long a faucet waits after a block failed for a reason that may pass."""
+
+MAX_FAUCET_BLOCKS_PER_STEP = 500
+"""Blocks of a faucet's chain that are read before what they say is stored."""
+
+MAX_FAUCET_REMEMBERED = 10_000
+"""Descriptions, and blocks of daily claims, that a faucet keeps in memory."""
+
+FAUCET_CLIENT_SECONDS = 30.0
+"""How long a request to a faucet may take (spec 08 §3.1)."""
+
+MAX_FAUCET_ANSWER_BYTES = 64 << 20
+"""Largest answer of a faucet that is read; a genesis configuration may have many chains."""

@@ -1,6 +1,6 @@
 """``catenula conformance``: comparing this implementation with recorded data of the reference.
 
-Both commands end with ``N passed, N failed, N skipped`` and exit with 1 when anything failed.
+All commands end with ``N passed, N failed, N skipped`` and exit with 1 when anything failed.
 """
 
 import json
@@ -19,6 +19,10 @@ _PATHS = click.argument(
     type=click.Path(exists=True, path_type=Path),
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+
+_PROCESSES = click.option(
+    "--processes", type=click.IntRange(min=1), help="How many to use; as many as processors."
+)
 
 
 @click.group()
@@ -50,6 +54,35 @@ def replay_command(paths: tuple[Path, ...], as_json: bool) -> None:
     from catenula.conformance.replay import run_replay
 
     _finish(run_replay(paths), as_json=as_json)
+
+
+@conformance.command("traffic")
+@_PATHS
+@_AS_JSON
+@_PROCESSES
+def traffic_command(paths: tuple[Path, ...], as_json: bool, processes: int | None) -> None:
+    """Play recorded requests through our validators and compare every reply.
+
+    PATHS are recordings of networks, or directories of them.
+    """
+    from catenula.conformance.traffic import run_traffic
+
+    _finish(run_traffic(paths, processes=processes), as_json=as_json)
+
+
+@conformance.command("commands")
+@_PATHS
+@_AS_JSON
+@_PROCESSES
+def commands_command(paths: tuple[Path, ...], as_json: bool, processes: int | None) -> None:
+    """Play recorded commands against a network of ours; compare exit status and output.
+
+    PATHS are recordings of networks, or directories of them.
+    """
+    from catenula.cli.invocation import invoke
+    from catenula.conformance.commands import run_commands
+
+    _finish(run_commands(paths, invoke, processes=processes), as_json=as_json)
 
 
 def _finish(report: "Report", *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from catenula.client.local_node import LocalNode
 from catenula.client.options import ClientOptions
 from catenula.client.quorum import Patience
 from catenula.client.remote_node import RemoteNode, Validators
+from catenula.client.scheduler import RequestScheduler
 from catenula.client.signers import Signer
 from catenula.client.trust import Committees
 from catenula.client.wallet import Wallet
@@ -18,6 +19,7 @@ from catenula.validator.clock import Clock
 
 if TYPE_CHECKING:
     from catenula.client.background import BackgroundUpdates
+    from catenula.client.turns import ChainTurns
 
 
 @dataclass(slots=True)
@@ -33,8 +35,11 @@ class ClientContext:
     clock: Clock
     random: Random
     updates: "BackgroundUpdates"
+    downloads: RequestScheduler
+    turns: "ChainTurns | None" = None
+    """Where other processes use the store too."""
     synchronizing: ChainLocks = field(default_factory=ChainLocks)
-    """One download per chain at a time, so that validators are not asked for the same blocks."""
+    """Blocks of a chain are processed by one task at a time; nobody downloads meanwhile."""
 
     @property
     def admin_chain_id(self) -> ChainId:
@@ -52,8 +57,11 @@ class ClientContext:
 
     def blob_hedging(self) -> Hedging:
         """How blobs are downloaded."""
-        return Hedging(self.clock, self.random, self.options.blob_download_hedge_delay_us)
+        return self._hedging(self.options.blob_download_hedge_delay_us)
 
     def certificate_hedging(self) -> Hedging:
         """How certificates are downloaded."""
-        return Hedging(self.clock, self.random, self.options.certificate_download_hedge_delay_us)
+        return self._hedging(self.options.certificate_download_hedge_delay_us)
+
+    def _hedging(self, delay_us: int) -> Hedging:
+        return Hedging(self.clock, self.random, delay_us, self.downloads.scores)

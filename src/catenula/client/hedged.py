@@ -1,6 +1,7 @@
 """Downloads any honest validator can serve: one at a time, a slow one overtaken (spec 07 §3.2).
 
-The order is random, drawn from an injected source, so that load spreads and tests repeat.
+The order is random among equally good validators, drawn from an injected source, so that load
+spreads and tests repeat.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from catenula.base.integers import Timestamp
 from catenula.client.errors import DownloadFailed, Explanation, Reason
 from catenula.client.quorum import node_error_of
 from catenula.client.remote_node import RemoteNode
+from catenula.client.scores import Scores
 from catenula.protocol.node_error import describe_node_error
 from catenula.validator.clock import Clock
 
@@ -20,11 +22,31 @@ V = TypeVar("V")
 
 
 class Hedging(NamedTuple):
-    """How hedged requests are timed and ordered."""
+    """How hedged requests are timed and ordered.
+
+    ``delay_us`` is how long a validator may take at most before another one is asked as well; with
+    ``scores``, better ones are asked first, and a late one is overtaken sooner.
+    """
 
     clock: Clock
     random: Random
     delay_us: int
+    scores: Scores | None = None
+
+    def order(self, nodes: Sequence[RemoteNode]) -> list[RemoteNode]:
+        """Whom to ask first; equally good ones by chance."""
+        order = list(nodes)
+        self.random.shuffle(order)
+        if self.scores is not None:
+            order.sort(key=self.scores.rank)
+        return order
+
+    def delay_before(self, number: int) -> int:
+        """How long to wait, in microseconds, before one more than ``number`` are asked."""
+        late = self.delay_us
+        if self.scores is not None:
+            late = min(late, self.scores.late_after_us())
+        return late * number * number
 
 
 async def hedged(
@@ -38,9 +60,7 @@ async def hedged(
 
     Raises `DownloadFailed` with each node's reason; ``what`` names the thing for people.
     """
-    order = list(nodes)
-    hedging.random.shuffle(order)
-    race = _Race(operation, order)
+    race = _Race(operation, hedging.order(nodes))
     try:
         return await race.run(hedging)
     except _AllFailed:
@@ -92,7 +112,7 @@ class _Race(Generic[V]):
         self._running[asyncio.ensure_future(self._operation(remote))] = remote
         self._started += 1
         if self._waiting:
-            delay = hedging.delay_us * self._started * self._started
+            delay = hedging.delay_before(self._started)
             deadline = Timestamp(hedging.clock.now() + delay)
             self._timer = asyncio.ensure_future(hedging.clock.sleep_until(deadline))
 

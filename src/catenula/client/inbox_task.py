@@ -1,18 +1,16 @@
-"""Inboxes that empty themselves: a task per chain, woken by notifications and time (spec 07 §12).
+"""An inbox that empties itself: a task for one chain, woken by whoever owns it, and by time.
 
-`ChainListener` follows the wallet's chains and wakes their tasks. The same loop runs a public chain
-when the client holds a validator's account key: it proposes when that validator leads, and leaves
-the round when a silent leader's time is up.
+It runs a public chain when the client holds a validator's account key: it proposes when that
+validator leads, and leaves the round when a silent leader's time is up. For the chains of a wallet
+there is `catenula.client.chain_listener`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from catenula.base.errors import LocalError, ProtocolError
-from catenula.base.identifiers import ChainId
 from catenula.base.integers import MICROSECONDS_PER_SECOND, Timestamp
 from catenula.client.chain_client import ChainClient
-from catenula.client.client import Client
 from catenula.client.outcomes import WaitForTimeout
 from catenula.protocol import ConfirmedBlockCertificate
 
@@ -86,43 +84,3 @@ class InboxTask:
         finally:
             woken.cancel()
             timer.cancel()
-
-
-class ChainListener:
-    """Follows chains of a client and takes in what arrives for those it can propose on."""
-
-    def __init__(self, client: Client, on_block: OnBlock | None = None) -> None:
-        self._client = client
-        self._on_block = on_block
-        self._listener = client.listener(self._changed)
-        self._tasks: dict[ChainId, InboxTask] = {}
-        self._chain_ids: set[ChainId] = set()
-
-    def start(self, chain_ids: Iterable[ChainId] | None = None) -> None:
-        """Follow these chains, by default all of the wallet."""
-        found = self._client.wallet.chain_ids() if chain_ids is None else list(chain_ids)
-        self._chain_ids.update(found)
-        self._listener.follow(found)
-        for chain_id in found:
-            self._changed(chain_id)
-
-    def _changed(self, chain_id: ChainId) -> None:
-        row = self._client.wallet.chain(chain_id)
-        if chain_id not in self._chain_ids or row is None or row.owner is None:
-            return
-        task = self._tasks.get(chain_id)
-        if task is None:
-            task = self._tasks[chain_id] = InboxTask(self._client.chain(chain_id), self._on_block)
-            task.start()
-        else:
-            task.wake()
-
-    def task(self, chain_id: ChainId) -> InboxTask | None:
-        """The task of a chain, for inspection."""
-        return self._tasks.get(chain_id)
-
-    async def stop(self) -> None:
-        """Stop listening and end all tasks."""
-        await self._listener.stop()
-        for task in self._tasks.values():
-            await task.stop()

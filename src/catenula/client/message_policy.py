@@ -55,6 +55,10 @@ class MessagePolicy:
             return None
         return bundle.replace(action=MessageAction.REJECT)
 
+    def allows_messages_from(self, origin: ChainId) -> bool:
+        """Whether any bundle of an origin may be taken in."""
+        return not self.ignores_messages and self._allows_origin(origin)
+
     def follows(self, publisher: ChainId, application_id: GenericApplicationId) -> bool:
         """Whether events of this stream's application are processed; the admin chain always is."""
         restricted = self.restrict_chain_ids_to

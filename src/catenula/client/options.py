@@ -36,9 +36,39 @@ class ClientOptions:
     """Chains that wait to be sent to one validator; beyond it the oldest is given up."""
     max_proposal_attempts: int = 16
     """Tries of one command before its last error is reported."""
+    chain_lock_patience_us: int = 60 * SECOND_US
+    """How long a command waits for another process that makes a block of the same chain."""
+    max_accepted_latency_us: int = 5 * SECOND_US
+    """A validator whose answers take so long counts as the worst to ask."""
+    cache_ttl_us: int = 2 * SECOND_US
+    """How long a downloaded answer serves later requests for the same."""
+    cache_max_size: int = 1_000
+    """Downloaded answers that are kept so long."""
+    max_request_ttl_us: int = SECOND_US // 5
+    """A download that has been under way for longer is not waited for by others."""
+    alpha: float = 0.1
+    """Weight of the newest answer in the moving averages of latency and success."""
+    alternative_peers_retry_delay_us: int = 150_000
+    """How long a download that is under way elsewhere is waited for before it is made here too."""
+    retry_delay_us: int = SECOND_US
+    """First pause before a broken notification stream is opened again; doubles each time."""
+    max_retries: int = 10
+    """Tries to open a notification stream before its validator is only probed."""
+    max_backoff_us: int = 30 * SECOND_US
+    notification_circuit_breaker_initial_probe_interval_us: int = 300 * SECOND_US
+    notification_circuit_breaker_max_probe_interval_us: int = 3_600 * SECOND_US
     priority_origins: tuple[ChainId, ...] = ()
     """Chains whose messages go into a block before those of others."""
     message_policy: MessagePolicy = field(default_factory=MessagePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions:
+    """Settings of a `ChainListener`: whether it takes messages in, and pauses around doing so."""
+
+    skip_process_inbox: bool = False
+    delay_before_us: int = 0
+    delay_after_us: int = 0
 
 
 DEFAULT_OPTIONS = ClientOptions()

@@ -4,7 +4,7 @@ Invariant kept: K6, a tracker advances only over the prefix of a validator's log
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError, ProtocolError
@@ -36,6 +36,29 @@ async def find_received_certificates(context: ClientContext, chain_id: ChainId) 
     """
     trackers = _trackers(context, chain_id)
     logs = await _read_logs(context, chain_id, trackers)
+    await _receive_logs(context, chain_id, logs, trackers)
+
+
+async def receive_log_of(
+    context: ClientContext, chain_id: ChainId, remote: RemoteNode, *, count: int
+) -> None:
+    """As `find_received_certificates`, from one validator that says its log has ``count`` entries.
+
+    Asks it nothing when that many are handled already.
+    """
+    trackers = _trackers(context, chain_id)
+    if count <= trackers.get(remote.public_key, 0):
+        return
+    log = await _read_log(remote, chain_id, trackers[remote.public_key])
+    await _receive_logs(context, chain_id, {remote: log}, trackers)
+
+
+async def _receive_logs(
+    context: ClientContext,
+    chain_id: ChainId,
+    logs: Logs,
+    trackers: Mapping[Secp256k1PublicKey, int],
+) -> None:
     by_sender: dict[ChainId, Wanted] = {}
     for remote, log in logs.items():
         for entry in log:
@@ -54,7 +77,8 @@ async def find_received_certificates(context: ClientContext, chain_id: ChainId) 
         remote.public_key: trackers[remote.public_key] + _handled_prefix(log, handled)
         for remote, log in logs.items()
     }
-    changed = {key: count for key, count in advanced.items() if count > trackers[key]}
+    stored = _trackers(context, chain_id)
+    changed = {key: count for key, count in advanced.items() if count > stored.get(key, 0)}
     if changed:
         await context.local.update_received_trackers(chain_id, changed)
     await context.local.driver.settled()
@@ -81,15 +105,7 @@ async def _read_logs(
     logs: Logs = {}
 
     async def read(remote: RemoteNode) -> bool:
-        log: list[ChainAndHeight] = []
-        while True:
-            seen = U64(trackers[remote.public_key] + len(log))
-            query = ChainInfoQuery(chain_id, request_received_log_excluding_first_n=seen)
-            info = await remote.chain_info(query)
-            log.extend(info.requested_received_log)
-            if len(info.requested_received_log) < MAX_RECEIVED_LOG_ENTRIES:
-                break
-        logs[remote] = log
+        logs[remote] = await _read_log(remote, chain_id, trackers[remote.public_key])
         return True
 
     try:
@@ -104,6 +120,18 @@ async def _read_logs(
         # Messages of the validators that answered are taken in nevertheless.
         return logs
     return logs
+
+
+async def _read_log(remote: RemoteNode, chain_id: ChainId, handled: int) -> list[ChainAndHeight]:
+    """A validator's log after the first ``handled`` entries."""
+    log: list[ChainAndHeight] = []
+    while True:
+        seen = U64(handled + len(log))
+        query = ChainInfoQuery(chain_id, request_received_log_excluding_first_n=seen)
+        info = await remote.chain_info(query)
+        log.extend(info.requested_received_log)
+        if len(info.requested_received_log) < MAX_RECEIVED_LOG_ENTRIES:
+            return log
 
 
 async def _receive_from_sender(
@@ -148,7 +176,7 @@ async def _download(
 ) -> list[ConfirmedBlockCertificate]:
     return await hedged(
         nodes,
-        lambda remote: remote.certificates_by_heights(sender, heights),
+        lambda remote: context.downloads.certificates_by_heights(remote, sender, heights),
         hedging=context.certificate_hedging(),
         what=f"blocks of the sender {sender}",
     )
@@ -219,19 +247,23 @@ async def receive_bundle(
     *,
     origin: ChainId,
     height: BlockHeight,
-) -> None:
+) -> bool:
     """Fetch the block behind a notification, and the earlier ones with messages to the chain.
 
-    Walks back from the announced block to what is known here; raises when the node cannot prove
-    what it announced.
+    Walks back from the announced block to what is known here; whether anything was new. Raises when
+    the node cannot prove what it announced.
     """
-    # Several validators announce the same block; the first one's answer serves all.
+    found = await _walk_back(context, chain_id, remote, origin=origin, height=height)
+    is_new = False
     async with context.synchronizing.lock(origin):
-        found = await _walk_back(context, chain_id, remote, origin=origin, height=height)
         for certificate in reversed(found):
-            mode = sender_mode(context, origin)
-            await process_certificate(context, certificate, mode=mode, sources=(remote,))
+            # Several validators announce the same block; the first one's answer serves all.
+            if certificate.block.height >= _next_height_from(context, chain_id, origin):
+                mode = sender_mode(context, origin)
+                await process_certificate(context, certificate, mode=mode, sources=(remote,))
+                is_new = True
     await context.local.driver.settled()
+    return is_new
 
 
 async def _walk_back(
@@ -251,7 +283,9 @@ async def _walk_back(
             break
         certificate = context.local.certificate_at(origin, next_height)
         if certificate is None:
-            (certificate,) = await remote.certificates_by_heights(origin, (next_height,))
+            (certificate,) = await context.downloads.certificates_by_heights(
+                remote, origin, (next_height,)
+            )
             await check_certificate(context, certificate, (remote,))
         previous = certificate.block.body.previous_message_blocks.get(chain_id)
         found.append(certificate)

@@ -35,6 +35,9 @@ from catenula.protocol.node_error import (
 )
 from catenula.transport.validator_node import ValidatorNode
 
+UNKNOWN_KEY = Secp256k1PublicKey(bytes(Secp256k1PublicKey.SIZE))
+"""Stands for the key of a validator that is known by its address only; it verifies nothing."""
+
 
 class NodeProvider(Protocol):
     """Makes connections to validators."""
@@ -166,6 +169,10 @@ class Validators:
         self._provider = provider
         self._nodes: dict[tuple[Secp256k1PublicKey, str], RemoteNode] = {}
         self._known: list[tuple[Committee, list[RemoteNode]]] = []
+
+    def connect(self, address: str, public_key: Secp256k1PublicKey | None = None) -> ValidatorNode:
+        """A connection to any address; `DecodeError` or `LocalError` when it cannot be one."""
+        return self._provider.connect(public_key or UNKNOWN_KEY, address)
 
     def of(self, committee: Committee) -> list[RemoteNode]:
         """The validators of a committee that have votes, in key order."""

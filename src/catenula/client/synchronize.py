@@ -24,6 +24,7 @@ from catenula.protocol import (
     BlockProposal,
     ChainInfo,
     ChainInfoQuery,
+    ConfirmedBlockCertificate,
     EventId,
     LockingFast,
     LockingRegular,
@@ -76,7 +77,7 @@ async def _fetch_creating_blocks(context: ClientContext, blob_ids: Iterable[Blob
     """Process the block that created or last used each blob; the blob comes with it."""
 
     async def fetch(blob_id: BlobId, remote: RemoteNode) -> None:
-        certificate = await remote.certificate_for_blob(blob_id)
+        certificate = await context.downloads.certificate_for_blob(remote, blob_id)
         mode = sender_mode(context, certificate.chain_id)
         await process_certificate(context, certificate, mode=mode, sources=(remote,))
         if not context.local.shared.has_blob(blob_id):
@@ -135,16 +136,16 @@ async def synchronize_chain(
 
 async def synchronize_chain_from(
     context: ClientContext, chain_id: ChainId, remote: RemoteNode, *, with_consensus: bool
-) -> None:
-    """Take over what one validator can prove about a chain."""
+) -> ChainInfo:
+    """Take over what one validator can prove about a chain; what it says about itself."""
     query = ChainInfoQuery(chain_id, request_manager_values=with_consensus)
     info = await remote.chain_info(query)
     local = context.local
     if info.next_block_height > local.chain(chain_id).next_block_height:
-        async with context.synchronizing.lock(chain_id):
-            await download_blocks(context, chain_id, remote, until=info.next_block_height)
+        await download_blocks(context, chain_id, remote, until=info.next_block_height)
     if with_consensus and local.chain(chain_id).next_block_height == info.next_block_height:
         await _take_over_consensus(context, remote, info)
+    return info
 
 
 async def download_blocks(
@@ -159,8 +160,17 @@ async def download_blocks(
         else:
             end = min(until, start + size)
             heights = [BlockHeight(height) for height in range(start, end)]
-            batch = await remote.certificates_by_heights(chain_id, heights)
-        for certificate in batch:
+            batch = await context.downloads.certificates_by_heights(remote, chain_id, heights)
+        async with context.synchronizing.lock(chain_id):
+            await _execute_blocks(context, batch, remote)
+
+
+async def _execute_blocks(
+    context: ClientContext, batch: Sequence[ConfirmedBlockCertificate], remote: RemoteNode
+) -> None:
+    for certificate in batch:
+        # The same blocks may have come from elsewhere meanwhile.
+        if certificate.block.height >= context.local.chain(certificate.chain_id).next_block_height:
             await process_certificate(
                 context, certificate, mode=ProcessMode.EXECUTE, sources=(remote,)
             )
@@ -259,7 +269,7 @@ async def _download_pending_blobs(
     blobs = []
     for blob_id in blob_ids:
         try:
-            blobs.append(await remote.pending_blob(chain_id, blob_id))
+            blobs.append(await context.downloads.pending_blob(remote, chain_id, blob_id))
         except NodeErrorReceived:
             await _fetch_creating_blocks(context, (blob_id,))
     await context.local.store_blobs(blobs)

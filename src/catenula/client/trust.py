@@ -58,13 +58,27 @@ class Committees:
             return Trust.KNOWN
         return Trust.FUTURE if epoch > max(known, default=Epoch(0)) else Trust.OLD
 
-    def check(self, certificate: ConfirmedBlockCertificate) -> None:
+    def has_signed(self, certificate: ConfirmedBlockCertificate) -> bool:
+        """Whether a trusted committee signed a certificate, as far as is known now."""
+        try:
+            self.check(certificate)
+        except UntrustedCertificate:
+            return False
+        return True
+
+    def check(
+        self, certificate: ConfirmedBlockCertificate, *, accepts_revoked: bool = False
+    ) -> None:
         """Raise `UntrustedCertificate` unless a quorum of its epoch's committee signed it.
 
+        A committee that was revoked since counts if ``accepts_revoked``, as the admin chain once
+        made it known: without its blocks nobody could synchronize a chain that is older.
         What was checked here is not checked again by the local node.
         """
         block = certificate.block
         committee = self.committee(block.epoch)
+        if committee is None and accepts_revoked and self.judge(block.epoch) is Trust.OLD:
+            committee = self._local.worker.committees.get(block.epoch)
         if committee is None:
             raise _untrusted(certificate, self.judge(block.epoch))
         try:

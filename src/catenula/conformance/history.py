@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from catenula.base.codec import codec_of
 from catenula.base.errors import DecodeError, LocalError
-from catenula.base.identifiers import ChainId, decode_hex
+from catenula.base.identifiers import ChainId, CryptoHash, decode_hex
 from catenula.base.integers import BlockHeight
 from catenula.conformance.differences import Difference, differences
 from catenula.conformance.recordings import find_recording, read_recording, recording_name
@@ -80,6 +80,11 @@ class RecordedBlock:
             lite_certificate_hex=entry["lite_certificate"],
             block_hex=entry["confirmed_block"],
         )
+
+    @property
+    def hash(self) -> CryptoHash:
+        """The hash of the block, as the recorder says."""
+        return CryptoHash.parse(self.described["hash"])
 
     @property
     def origin(self) -> str:

@@ -74,7 +74,12 @@ def replay(run: RecordedRun) -> Report:
 
 def runs_application(block: Block) -> bool:
     """Whether executing the block needs the code of an application."""
-    return any(_runs_application(transaction) for transaction in block.body.transactions)
+    return transactions_run_application(block.body.transactions)
+
+
+def transactions_run_application(transactions: Iterable[Transaction]) -> bool:
+    """Whether executing these transactions of a block needs the code of an application."""
+    return any(_runs_application(transaction) for transaction in transactions)
 
 
 def _runs_application(transaction: Transaction) -> bool:

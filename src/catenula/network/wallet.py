@@ -9,6 +9,7 @@ from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.client import Client, ClientSetup, WalletSigner
 from catenula.client.notifications import Listener
 from catenula.network.chain import NetworkChain
+from catenula.protocol import Notification
 
 
 class NetworkWallet:
@@ -71,13 +72,20 @@ class NetworkWallet:
         found = self._changes.get(chain_id)
         if found is None:
             found = self._changes[chain_id] = asyncio.Event()
-            if self._listener is None:
-                self._listener = self.client.listener(self._changed)
-            self._listener.follow([chain_id])
+            self.listener.follow([chain_id])
         return found
 
-    def _changed(self, chain_id: ChainId) -> None:
-        event = self._changes.get(chain_id)
+    @property
+    def listener(self) -> Listener:
+        """Listens to validators about the chains somebody waits for."""
+        if self._listener is None:
+            self._listener = self.client.listener()
+            self.client.context.local.driver.notifier.watchers.append(self._heard)
+        return self._listener
+
+    def _heard(self, notification: Notification) -> None:
+        """The wallet's own node has something new, checked."""
+        event = self._changes.get(notification.chain_id)
         if event is not None:
             event.set()
 

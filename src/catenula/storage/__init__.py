@@ -5,6 +5,7 @@ Entry points: `open_store`, `Store`, `Batch`.
 
 from catenula.storage.batch import DELETE, DELETE_PREFIX, PUT, Batch, prefix_end
 from catenula.storage.engine import (
+    Claim,
     DamagedStore,
     Fence,
     Group,
@@ -20,6 +21,7 @@ __all__ = [
     "DELETE_PREFIX",
     "PUT",
     "Batch",
+    "Claim",
     "DamagedStore",
     "Fence",
     "Group",

@@ -9,12 +9,15 @@ keeps:
 - A store that is unknown, of another format version or damaged is refused with a `LocalError`
   that names it and says what to do; damaged bytes are never served.
 - A commit whose fence is stale writes nothing.
+- Exclusive and shared users of one store exclude each other (`Store.claim`).
 
 This layer knows nothing about views, chains or what the bytes mean.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 from catenula.base.errors import LocalError
@@ -28,11 +31,25 @@ Group = tuple[bytes, Batch]
 """A root and the writes to its partition."""
 
 
+class Claim(Enum):
+    """How a process uses a store."""
+
+    EXCLUSIVE = "exclusive"
+    """As its only user."""
+    SHARED = "shared"
+    """Beside others; fences and locks say who may write what."""
+
+
 class Fence(NamedTuple):
-    """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write."""
+    """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write.
+
+    With ``replaces`` a commit succeeds only while exactly that token is stored, and stores its own:
+    nobody has written to the scope since that token was read.
+    """
 
     scope: bytes
     token: int
+    replaces: int | None = None
 
 
 class StaleFence(LocalError):
@@ -40,13 +57,14 @@ class StaleFence(LocalError):
 
     def __init__(self, fence: Fence, current: int) -> None:
         super().__init__(
-            f"another worker owns {fence.scope.hex()} now (token {current}, ours {fence.token}); "
-            "stop serving it here",
+            f"another process owns {fence.scope.hex()} now (token {current}, ours {fence.token}); "
+            "nothing was written",
             retryable=False,
             scope=fence.scope,
             token=fence.token,
             current=current,
         )
+        self.fence = fence
 
 
 class DamagedStore(LocalError):
@@ -85,6 +103,10 @@ class Store(ABC):
 
     name: str
     """The text it was opened with, for messages to people."""
+    is_shareable = False
+    """Whether several processes may have it open (`Claim.SHARED`)."""
+    lock_file: Path | None = None
+    """A file beside the store for the locks of those who share it."""
 
     @abstractmethod
     def partition(self, root: bytes) -> Partition:
@@ -106,11 +128,35 @@ class Store(ABC):
     def acquire(self, scope: bytes) -> Fence:
         """Take over ``scope`` durably with a token above all earlier ones."""
 
-    def claim(self) -> None:
-        """Be the only node on this store until it is closed; `LocalError` when another one is.
+    def acquire_all(self, scopes: Sequence[bytes]) -> list[Fence]:
+        """`acquire` for several scopes, in their order; cheaper where the engine can."""
+        return [self.acquire(scope) for scope in scopes]
 
-        Two nodes with one key over one store could vote twice (C2). Engines that only one process
-        can open have nothing to do.
+    @abstractmethod
+    def tokens(self) -> Mapping[bytes, int]:
+        """The highest token of every scope that was ever taken."""
+
+    def token(self, scope: bytes) -> int:
+        """The highest token of one scope; 0 when it was never taken."""
+        return self.tokens().get(scope, 0)
+
+    def pin(self) -> None:
+        """Let this thread see the store as it is now, whatever is committed, until `unpin`.
+
+        For engines that several processes use; where there is one, its program knows what it wrote.
+        """
+        return
+
+    def unpin(self) -> None:
+        """Let this thread see new commits again."""
+        return
+
+    def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
+        """Use this store alone, or beside others who share it, until it is closed.
+
+        Two nodes with one key over one store could vote twice (C2): `LocalError` while others use
+        it in a way that excludes this one. Engines that only one process can open have nothing to
+        do for an exclusive claim, and refuse a shared one.
         """
         return
 
@@ -126,14 +172,21 @@ class Store(ABC):
 
 
 def check_fences(fences: Sequence[Fence], current: Sequence[int]) -> list[Fence]:
-    """Refuse a stale fence (`StaleFence`); returns those that take their scope over."""
-    raised = []
-    for fence, token in zip(fences, current, strict=True):
-        if fence.token < token:
+    """Refuse a stale fence (`StaleFence`), given the stored token of each fence's scope.
+
+    Fences of one scope apply in their order. Returns those that change what is stored.
+    """
+    tokens = {fence.scope: token for fence, token in zip(fences, current, strict=True)}
+    raised: dict[bytes, Fence] = {}
+    for fence in fences:
+        token = tokens[fence.scope]
+        is_stale = fence.token < token if fence.replaces is None else fence.replaces != token
+        if is_stale:
             raise StaleFence(fence, token)
         if fence.token > token:
-            raised.append(fence)
-    return raised
+            raised[fence.scope] = fence
+            tokens[fence.scope] = fence.token
+    return list(raised.values())
 
 
 def closed_store(name: str) -> LocalError:
@@ -141,10 +194,12 @@ def closed_store(name: str) -> LocalError:
     return LocalError(f"the store {name} is closed", retryable=False, store=name)
 
 
-def open_store(location: str) -> Store:
+def open_store(location: str, *, patience_seconds: float = 0.0) -> Store:
     """Open ``memory:``, ``sqlite:PATH`` or ``rocksdb:PATH``, creating it when it does not exist.
 
-    Raises `DamagedStore` for a store that must not be served and `LocalError` for an unknown kind.
+    Where only one process may have it open, another one waits up to ``patience_seconds``, then
+    raises `StoreInUse`. Raises `DamagedStore` for a store that must not be served and `LocalError`
+    for an unknown kind.
     """
     kind, _, path = location.partition(":")
     if kind == "memory":
@@ -156,9 +211,10 @@ def open_store(location: str) -> Store:
 
         return SqliteStore(path)
     if kind == "rocksdb" and path:
+        from catenula.storage.file_locks import with_patience
         from catenula.storage.rocks import RocksStore
 
-        return RocksStore(path)
+        return with_patience(lambda: RocksStore(path), patience_seconds)
     raise LocalError(
         f"unknown store {location!r}: use memory:, sqlite:PATH or rocksdb:PATH",
         retryable=False,

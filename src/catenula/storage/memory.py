@@ -3,7 +3,7 @@
 Nothing survives the process. Reads of single keys take no lock; scans and commits do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 
 from catenula.storage.batch import DELETE, PUT, Batch
@@ -95,7 +95,7 @@ class MemoryStore(Store):
         partitions = [(self.partition(root), batch) for root, batch in groups]
         with self._lock:
             raised = check_fences(fences, [self._tokens.get(fence.scope, 0) for fence in fences])
-            self._tokens.update(raised)
+            self._tokens.update((fence.scope, fence.token) for fence in raised)
             for partition, batch in partitions:
                 partition.apply(batch)
 
@@ -115,6 +115,11 @@ class MemoryStore(Store):
             token = self._tokens.get(scope, 0) + 1
             self._tokens[scope] = token
         return Fence(scope, token)
+
+    def tokens(self) -> Mapping[bytes, int]:
+        """The highest token of every scope that was ever taken."""
+        with self._lock:
+            return dict(self._tokens)
 
     def close(self) -> None:
         """Forget everything."""

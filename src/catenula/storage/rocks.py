@@ -11,7 +11,7 @@ Keys: ``00 name`` for the format marker and the fences, ``01 u16(len root) root 
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from catenula.base.errors import LocalError
 from catenula.storage.batch import DELETE, PUT, Batch, prefix_end
 from catenula.storage.engine import (
     FORMAT_MARKER,
+    Claim,
     DamagedStore,
     Fence,
     Group,
@@ -28,6 +29,7 @@ from catenula.storage.engine import (
     check_fences,
     closed_store,
 )
+from catenula.storage.file_locks import StoreInUse
 
 T = TypeVar("T")
 
@@ -114,6 +116,20 @@ class RocksStore(Store):
             batch.put(_FENCE_TAG + scope, fence.token.to_bytes(8, "big"))
             self._guard(lambda: self._database.write(batch, self._sync))
         return fence
+
+    def tokens(self) -> Mapping[bytes, int]:
+        """The highest token of every scope that was ever taken."""
+        return {scope: int.from_bytes(token, "big") for scope, token in self.read_range(_FENCE_TAG)}
+
+    def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
+        """The folder is this process's alone already; it cannot be shared (`LocalError`)."""
+        if mode is Claim.SHARED:
+            raise LocalError(
+                f"the store {self.name} is for one process at a time; use sqlite: where several "
+                "processes share a store",
+                retryable=False,
+                store=self.name,
+            )
 
     def close(self) -> None:
         """Close the folder; another process may open it then."""
@@ -209,8 +225,8 @@ class RocksStore(Store):
         if "Corruption" in text or "No such file" in text:
             return DamagedStore(self.name, f"its files are damaged ({text})", _RESTORE)
         advice = "check the disk's free space and permissions, then try again"
-        if "LOCK" in text or "lock" in text:
-            advice = "another process has it open; stop that one first"
+        if ("LOCK" in text or "lock" in text) and "denied" not in text:
+            return StoreInUse(self.name, ", and a RocksDB folder is for one at a time")
         return LocalError(
             f"the store {self.name} failed: {text}; {advice}", retryable=True, store=self.name
         )

@@ -2,16 +2,16 @@
 
 - One table keyed by (root, key); prefix scans are range queries.
 - Reads use one connection per thread, commits one connection under a lock. Several processes may
-  open one file; SQLite's own lock orders their commits.
+  open one file; those that claim it as shared take turns at writing.
 - Each value is stored with a checksum that covers its key, so that a changed byte is noticed when
   it is read. A new file appears under its name only when complete, so an empty file is damage.
 """
 
-import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Lock, local
 from typing import Any, NamedTuple, TypeVar
@@ -21,6 +21,7 @@ from catenula.base.errors import LocalError
 from catenula.storage.batch import DELETE, PUT, prefix_end
 from catenula.storage.engine import (
     FORMAT_MARKER,
+    Claim,
     DamagedStore,
     Fence,
     Group,
@@ -29,6 +30,7 @@ from catenula.storage.engine import (
     check_fences,
     closed_store,
 )
+from catenula.storage.file_locks import OwnerLock, TurnLock
 
 T = TypeVar("T")
 
@@ -61,6 +63,26 @@ _SCAN_TO_END = "SELECT key, value FROM entries WHERE root = ? AND key >= ? ORDER
 _WRITE = "INSERT INTO writes (root, key, value) VALUES {}"
 _DELETE_RANGE = "DELETE FROM entries WHERE root = ? AND key >= ? AND key < ?"
 _DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
+_FENCED_SCHEMA = """
+CREATE TEMP VIEW fenced_writes AS SELECT root, key, value, NULL AS token FROM entries;
+CREATE TEMP TRIGGER check_fence INSTEAD OF INSERT ON fenced_writes WHEN NEW.token IS NOT NULL BEGIN
+    SELECT RAISE(ABORT, 'other token')
+    WHERE NEW.key IS NOT coalesce((SELECT token FROM fences WHERE scope = NEW.root), 0);
+    INSERT OR REPLACE INTO fences SELECT NEW.root, NEW.token WHERE NEW.token IS NOT NEW.key;
+END;
+CREATE TEMP TRIGGER put_fenced INSTEAD OF INSERT ON fenced_writes
+WHEN NEW.token IS NULL AND NEW.value IS NOT NULL BEGIN
+    INSERT OR REPLACE INTO entries VALUES (NEW.root, NEW.key, NEW.value);
+END;
+CREATE TEMP TRIGGER remove_fenced INSTEAD OF INSERT ON fenced_writes
+WHEN NEW.token IS NULL AND NEW.value IS NULL BEGIN
+    DELETE FROM entries WHERE root = NEW.root AND key = NEW.key;
+END;
+"""
+"""Lets one statement check fences and write. A row with a token is a fence: its root is the scope,
+its key the token that must be stored; the token is stored when it is another one."""
+_WRITE_FENCED = "INSERT INTO fenced_writes (root, key, value, token) VALUES {}"
+_TOKENS = "SELECT scope, token FROM fences"
 _TOKEN = "SELECT token FROM fences WHERE scope = ?"
 _SET_TOKEN = "INSERT OR REPLACE INTO fences (scope, token) VALUES (?, ?)"
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -128,14 +150,19 @@ class SqlitePartition(Partition):
 class SqliteStore(Store):
     """A store in one SQLite file."""
 
+    is_shareable = True
+
     def __init__(self, path: str) -> None:
         self.name = f"sqlite:{path}"
         self._path = Path(path)
+        self.lock_file = Path(f"{path}-chains")
         self._readers = local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock()
         self._closed = False
-        self._claim: int | None = None
+        self._owner = OwnerLock(Path(f"{path}-owner"), self.name)
+        self._turn: TurnLock | None = None
+        self._checks_fences = False
         self._guard(self._open)
 
     def partition(self, root: bytes) -> SqlitePartition:
@@ -144,7 +171,7 @@ class SqliteStore(Store):
 
     def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
         """Apply ``groups`` in order in one transaction, on disk when it returns."""
-        with self._lock:
+        with self._lock, self._writing():
             self._guard(lambda: self._transaction(groups, fences))
 
     def roots(self, prefix: bytes = b"") -> list[bytes]:
@@ -159,34 +186,52 @@ class SqliteStore(Store):
 
     def acquire(self, scope: bytes) -> Fence:
         """Take over ``scope`` durably with a token above all earlier ones."""
-        with self._lock:
-            return self._guard(lambda: self._raise_token(scope))
+        (fence,) = self.acquire_all((scope,))
+        return fence
 
-    def claim(self) -> None:
-        """Hold a lock on a file beside the store; the system releases it when the process ends."""
-        if self._claim is None:
-            self._claim = self._guard(self._lock_owner_file)
+    def acquire_all(self, scopes: Sequence[bytes]) -> list[Fence]:
+        """`acquire` for several scopes in one transaction."""
+        with self._lock, self._writing():
+            return self._guard(lambda: self._raise_tokens(scopes))
 
-    def _lock_owner_file(self) -> int:
-        descriptor = os.open(f"{self._path}-owner", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise LocalError(
-                f"the store {self.name} is in use by another node; stop that one first",
-                retryable=True,
-                store=self.name,
-            ) from error
-        return descriptor
+    def tokens(self) -> Mapping[bytes, int]:
+        """The highest token of every scope that was ever taken."""
+        return dict(self.read_rows(_TOKENS, ()))
+
+    def token(self, scope: bytes) -> int:
+        """The highest token of one scope; 0 when it was never taken."""
+        row = self.read_row(_TOKEN, (scope,))
+        return 0 if row is None else row[0]
+
+    def pin(self) -> None:
+        """Open a transaction for reading on this thread's connection."""
+        self._guard(lambda: self._reader().execute("BEGIN"))
+
+    def unpin(self) -> None:
+        """End that transaction."""
+        if not self._closed and self._reader().in_transaction:
+            self._guard(lambda: self._reader().execute("ROLLBACK"))
+
+    def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
+        """Lock files beside the store; the system releases them when the process ends."""
+        self._guard(lambda: self._lock_files(mode))
+
+    def _lock_files(self, mode: Claim) -> None:
+        self._owner.claim(mode)
+        if mode is Claim.SHARED and self._turn is None:
+            self._turn = TurnLock(Path(f"{self._path}-turn"), self.name)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turn is None else self._turn.turn()
 
     def close(self) -> None:
         """Close all connections; the last one folds the log into the file."""
         with self._lock:
             self._closed = True
-            if self._claim is not None:
-                os.close(self._claim)
-                self._claim = None
+            self._owner.release()
+            if self._turn is not None:
+                self._turn.close()
+                self._turn = None
             for connection in self._connections:
                 connection.close()
             self._connections = []
@@ -280,6 +325,8 @@ class SqliteStore(Store):
         if not fences and len(steps) == 1 and len(steps[0].rows) <= ROWS_PER_STATEMENT:
             self._write(steps[0].rows)
             return
+        if fences and self._write_fenced(steps, fences):
+            return
         self._begin()
         try:
             self._apply_fences(fences)
@@ -298,26 +345,50 @@ class SqliteStore(Store):
             raise closed_store(self.name)
         self._writer.execute("BEGIN IMMEDIATE")
 
-    def _token(self, scope: bytes) -> int:
+    def _stored_token(self, scope: bytes) -> int:
         row = self._writer.execute(_TOKEN, (scope,)).fetchone()
         return 0 if row is None else row[0]
 
     def _apply_fences(self, fences: Sequence[Fence]) -> None:
         if fences:
-            raised = check_fences(fences, [self._token(fence.scope) for fence in fences])
-            self._writer.executemany(_SET_TOKEN, raised)
+            raised = check_fences(fences, [self._stored_token(fence.scope) for fence in fences])
+            self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in raised])
 
-    def _raise_token(self, scope: bytes) -> Fence:
+    def _raise_tokens(self, scopes: Sequence[bytes]) -> list[Fence]:
         self._begin()
         try:
-            fence = Fence(scope, self._token(scope) + 1)
-            self._writer.execute(_SET_TOKEN, fence)
+            fences = [Fence(scope, self._stored_token(scope) + 1) for scope in scopes]
+            self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in fences])
             self._writer.execute("COMMIT")
         except BaseException:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
-        return fence
+        return fences
+
+    def _write_fenced(self, steps: Sequence[_Step], fences: Sequence[Fence]) -> bool:
+        """Check held fences and write in one statement; False where that is not possible.
+
+        Nothing is written then: the transaction finds out which fence is stale or takes over.
+        """
+        rows = steps[0].rows
+        if len(steps) > 1 or len(rows) + len(fences) > ROWS_PER_STATEMENT:
+            return False
+        if not self._checks_fences:
+            self._writer.executescript(_FENCED_SCHEMA)
+            self._checks_fences = True
+        values: list[bytes | int | None] = []
+        for fence in fences:
+            required = fence.token if fence.replaces is None else fence.replaces
+            values += (fence.scope, required, None, fence.token)
+        for (root, key), value in rows.items():
+            values += (root, key, None if value is None else seal(key, value), None)
+        marks = ",".join(["(?,?,?,?)"] * (len(values) // 4))
+        try:
+            self._writer.execute(_WRITE_FENCED.format(marks), values)
+        except sqlite3.IntegrityError:
+            return False
+        return True
 
     def _write(self, rows: Rows) -> None:
         values: list[bytes | None] = []

@@ -4,11 +4,11 @@ It wraps any engine. A planned fault hits one numbered commit (counting from 1) 
 reads and all other commits go through. Nothing here is random: the same plan gives the same faults.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from catenula.base.errors import LocalError
-from catenula.storage import Batch, Fence, Group, Partition, Store
+from catenula.storage import Batch, Claim, Fence, Group, Partition, Store
 
 
 class Fault(Enum):
@@ -72,8 +72,8 @@ class FaultyStore(Store):
         """The partition of the wrapped store."""
         return self.inner.partition(root)
 
-    def claim(self) -> None:
-        self.inner.claim()
+    def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
+        self.inner.claim(mode)
 
     def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
         """Commit, unless a fault is planned for this one (`InjectedFault`)."""
@@ -97,6 +97,10 @@ class FaultyStore(Store):
     def acquire(self, scope: bytes) -> Fence:
         """Take over ``scope`` in the wrapped store."""
         return self.inner.acquire(scope)
+
+    def tokens(self) -> Mapping[bytes, int]:
+        """The tokens in the wrapped store."""
+        return self.inner.tokens()
 
     def close(self) -> None:
         """Close the wrapped store."""

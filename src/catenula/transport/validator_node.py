@@ -17,6 +17,7 @@ from catenula.protocol import (
     ChainInfoResponse,
     ConfirmedBlockCertificate,
     CryptoHash,
+    EventId,
     LiteCertificate,
     NetworkDescription,
     Notification,
@@ -115,6 +116,10 @@ class ValidatorNode(Protocol):
         self, chain_id: ChainId, stream_ids: Sequence[StreamId]
     ) -> Mapping[StreamId, tuple[BlockHeight, CryptoHash]]:
         """For each known stream the last executed block that published on it."""
+        ...
+
+    async def event_block_heights(self, event_ids: Sequence[EventId]) -> list[BlockHeight | None]:
+        """For each event the height of the block that published it, or None (spec 06 §2.7)."""
         ...
 
     async def get_version_info(self) -> VersionInfo:

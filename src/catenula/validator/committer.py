@@ -2,7 +2,8 @@
 
 Invariant S2: nothing of an outcome is visible outside before its writes are durable. A group
 commit takes the writes of all chains that wait at that moment as one batch (design §3, rule 2); if
-it fails, every waiter gets the error and reloads its chain.
+it fails, every waiter gets the error and reloads its chain. Invariant S4: writes that come with a
+fence are stored only while it holds; those with an overtaken one fail alone.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from threading import Thread
 from typing import NamedTuple, Protocol
 
 from catenula.base.errors import LocalError
-from catenula.storage.engine import Group, Store
+from catenula.storage.engine import Claim, Fence, Group, StaleFence, Store
 
 OnDone = Callable[[BaseException | None], None]
 """Called on the event loop once writes are durable (None) or have failed."""
@@ -32,14 +33,22 @@ class Committer(Protocol):
         """Whether `commit_now` may be used instead of awaiting `commit`."""
         ...
 
-    def commit_now(self, groups: Sequence[Group]) -> None:
+    def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Commit at once on the calling thread; raises `LocalError`."""
         ...
 
-    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+    def submit(
+        self,
+        groups: Sequence[Group],
+        on_done: OnDone,
+        *,
+        is_urgent: bool = True,
+        fence: Fence | None = None,
+    ) -> None:
         """Make the groups durable, then call ``on_done``; raises `LocalError` when closed.
 
-        Writes that are not urgent may wait a moment for others to share a batch with.
+        Writes with a ``fence`` are stored only while it holds (`StaleFence`). Writes that are not
+        urgent may wait a moment for others to share a batch with.
         """
         ...
 
@@ -47,7 +56,7 @@ class Committer(Protocol):
         """Somebody waits for writes that were not urgent: do not wait for others any longer."""
         ...
 
-    async def commit(self, groups: Sequence[Group]) -> None:
+    async def commit(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Return once the groups are durable; raises `LocalError`."""
         ...
 
@@ -60,6 +69,13 @@ class Committer(Protocol):
         ...
 
 
+def _commit(store: Store, groups: Sequence[Group], fence: Fence | None) -> None:
+    if fence is None:
+        store.commit(groups)
+    else:
+        store.commit(groups, (fence,))
+
+
 class InlineCommitter:
     """For stores whose commit takes no time to speak of (``memory:``)."""
 
@@ -68,14 +84,21 @@ class InlineCommitter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def commit_now(self, groups: Sequence[Group]) -> None:
+    def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Commit at once."""
-        self._store.commit(groups)
+        _commit(self._store, groups, fence)
 
-    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+    def submit(
+        self,
+        groups: Sequence[Group],
+        on_done: OnDone,
+        *,
+        is_urgent: bool = True,
+        fence: Fence | None = None,
+    ) -> None:
         """Commit at once."""
         try:
-            self._store.commit(groups)
+            _commit(self._store, groups, fence)
         except LocalError as error:
             on_done(error)
         else:
@@ -84,9 +107,9 @@ class InlineCommitter:
     def hurry(self) -> None:
         """Nothing waits."""
 
-    async def commit(self, groups: Sequence[Group]) -> None:
+    async def commit(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Commit at once."""
-        self._store.commit(groups)
+        _commit(self._store, groups, fence)
 
     async def settled(self) -> None:
         """Nothing is pending."""
@@ -144,15 +167,41 @@ class CommitThreads:
             thread.close()
 
 
+class _Entry(NamedTuple):
+    """Writes of one chain, and who waits for them."""
+
+    groups: Sequence[Group]
+    on_done: OnDone
+    fence: Fence | None
+
+
 class _Batch(NamedTuple):
-    """Writes on their way to the thread, and who waits for them."""
+    """Writes on their way to the thread; ``refused`` are those with a stale fence."""
 
     loop: asyncio.AbstractEventLoop
-    waiting: list[tuple[Sequence[Group], OnDone]]
+    entries: list[_Entry]
+    refused: list[tuple[_Entry, StaleFence]]
 
-    def groups(self) -> list[Group]:
-        """All groups in the order they were submitted."""
-        return [group for groups, _ in self.waiting for group in groups]
+    def commit(self, store: Store) -> None:
+        """Store all entries, except those whose fence is stale."""
+        while self.entries:
+            # All groups in the order they were submitted.
+            groups = [group for entry in self.entries for group in entry.groups]
+            fences = {entry.fence: None for entry in self.entries if entry.fence is not None}
+            try:
+                if fences:
+                    store.commit(groups, tuple(fences))
+                else:
+                    store.commit(groups)
+            except StaleFence as stale:
+                self._refuse(stale)
+            else:
+                return
+
+    def _refuse(self, stale: StaleFence) -> None:
+        entries = tuple(self.entries)
+        self.refused.extend((entry, stale) for entry in entries if entry.fence == stale.fence)
+        self.entries[:] = [entry for entry in entries if entry.fence != stale.fence]
 
 
 class GroupCommitter:
@@ -168,21 +217,28 @@ class GroupCommitter:
         self._store = store
         self._thread = thread if thread is not None else CommitThread()
         self._own_thread = self._thread if thread is None else None
-        self._waiting: list[tuple[Sequence[Group], OnDone]] = []
+        self._waiting: list[_Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
         self._closed = False
         self._idle: list[asyncio.Future[None]] = []
 
-    def commit_now(self, groups: Sequence[Group]) -> None:
+    def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Commit at once; used before the event loop serves requests."""
-        self._store.commit(groups)
+        _commit(self._store, groups, fence)
 
-    def submit(self, groups: Sequence[Group], on_done: OnDone, *, is_urgent: bool = True) -> None:
+    def submit(
+        self,
+        groups: Sequence[Group],
+        on_done: OnDone,
+        *,
+        is_urgent: bool = True,
+        fence: Fence | None = None,
+    ) -> None:
         """Join the next batch; ``on_done`` is called on the running event loop."""
         if self._closed:
             raise LocalError(f"the node of {self._store.name} has stopped", retryable=False)
-        self._waiting.append((groups, on_done))
+        self._waiting.append(_Entry(groups, on_done, fence))
         if self._busy:
             return
         if is_urgent:
@@ -202,14 +258,14 @@ class GroupCommitter:
             self._timer = None
         self._busy = True
         waiting, self._waiting = self._waiting, []
-        batch = _Batch(asyncio.get_running_loop(), waiting)
+        batch = _Batch(asyncio.get_running_loop(), waiting, [])
         self._thread.put(partial(self._commit_batch, batch))
 
     def _commit_batch(self, batch: _Batch) -> None:
         """On the thread: make one batch durable and tell the event loop."""
         error: Exception | None = None
         try:
-            self._store.commit(batch.groups())
+            batch.commit(self._store)
         except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
             error = caught
         batch.loop.call_soon_threadsafe(self._done, batch, error)
@@ -219,20 +275,20 @@ class GroupCommitter:
         if self._waiting:
             self._send()
         try:
-            self._report(batch.waiting, error)
+            self._report(batch.entries, error)
         finally:
+            for entry, stale in batch.refused:
+                asyncio.get_running_loop().call_soon(entry.on_done, stale)
             self._wake_idle()
 
-    def _report(
-        self, waiting: list[tuple[Sequence[Group], OnDone]], error: BaseException | None
-    ) -> None:
-        for position, (_, on_done) in enumerate(waiting, 1):
+    def _report(self, entries: list[_Entry], error: BaseException | None) -> None:
+        for position, entry in enumerate(entries, 1):
             try:
-                on_done(error)
+                entry.on_done(error)
             except BaseException:
                 # A bug in one chain's effects must not leave the other chains locked.
                 loop = asyncio.get_running_loop()
-                loop.call_soon(self._report, waiting[position:], error)
+                loop.call_soon(self._report, entries[position:], error)
                 raise
 
     def _wake_idle(self) -> None:
@@ -243,7 +299,7 @@ class GroupCommitter:
             if not future.done():
                 future.set_result(None)
 
-    async def commit(self, groups: Sequence[Group]) -> None:
+    async def commit(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Join the next batch and wait until it is durable."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -255,7 +311,7 @@ class GroupCommitter:
             else:
                 future.set_exception(error)
 
-        self.submit(groups, settle)
+        self.submit(groups, settle, fence=fence)
         await future
 
     async def settled(self) -> None:
@@ -274,12 +330,14 @@ class GroupCommitter:
             self._own_thread.close()
 
 
-def committer_for(store: Store, threads: CommitThreads | None = None) -> Committer:
+def committer_for(
+    store: Store, threads: CommitThreads | None = None, *, claim: Claim = Claim.EXCLUSIVE
+) -> Committer:
     """The committer that suits a store; several stores of a process may share ``threads``.
 
-    It is the store's only writer: `LocalError` when another node has claimed the store.
+    Exclusive, it is the store's only writer: `LocalError` when another node has claimed the store.
     """
-    store.claim()
+    store.claim(claim)
     if store.name.startswith("memory:"):
         return InlineCommitter(store)
     return GroupCommitter(store, threads.assign() if threads is not None else None)

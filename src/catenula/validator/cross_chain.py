@@ -5,7 +5,7 @@ proceed independently, each one step at a time; as many are served at once as th
 that their writes can share a commit. The queue holds at most `MAX_CROSS_CHAIN_QUEUE` pairs; beyond
 that a request is dropped and counted. What a dropped or refused request carried stays in the
 sender's durable outbox, and goes out again with the next message to that recipient, when a query
-asks for it, or when the sender's chain is loaded again.
+asks for it, when the sender's chain is loaded again, or with the sweep (see `Sweeper`).
 """
 
 import asyncio
@@ -26,6 +26,40 @@ Apply = Callable[[Sequence[CrossChainRequest]], Awaitable[None]]
 Key = tuple[ChainId, ChainId, type]
 
 
+def key_of(request: CrossChainRequest) -> Key:
+    """Requests with one key are cumulative: the newest says all that the others say."""
+    return (request.sender, request.recipient, type(request))
+
+
+class QueueIsFull(LocalError):
+    """The queue cannot take one more pair of chains; the sender's outbox keeps what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{MAX_CROSS_CHAIN_QUEUE} cross-chain requests are waiting already", retryable=True
+        )
+
+
+class _Waiting:
+    """A request that waits, and those who want to know when it, or a newer one, is applied."""
+
+    __slots__ = ("futures", "request")
+
+    def __init__(self, request: CrossChainRequest) -> None:
+        self.request = request
+        self.futures: list[asyncio.Future[None]] = []
+
+    def finish(self, error: LocalError | None) -> None:
+        """It is durable, or could not be applied."""
+        for future in self.futures:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
 class CrossChainQueue:
     """Pending requests by target chain, applied in batches.
 
@@ -36,7 +70,7 @@ class CrossChainQueue:
     def __init__(self, apply: Apply, *, lanes: int = 1) -> None:
         self._apply = apply
         self._maximum_lanes = lanes
-        self._waiting: dict[ChainId, dict[Key, CrossChainRequest]] = {}
+        self._waiting: dict[ChainId, dict[Key, _Waiting]] = {}
         self._size = 0
         self._lanes: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -45,20 +79,39 @@ class CrossChainQueue:
 
     def put(self, request: CrossChainRequest) -> None:
         """Queue a request; it is applied soon, after the current step of the event loop."""
+        if not self._stopped:
+            self._enqueue(request)
+
+    async def put_and_wait(self, request: CrossChainRequest) -> None:
+        """Queue a request and return once it is durable, or refused by the protocol's rules.
+
+        Raises `QueueIsFull`, or `LocalError` when the disk keeps refusing; it may be sent again.
+        """
         if self._stopped:
-            return
-        target = target_chain_id(request)
-        key = (request.sender, request.recipient, type(request))
+            raise LocalError("this worker is stopping", retryable=True)
+        waiting = self._enqueue(request)
+        if waiting is None:
+            raise QueueIsFull
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.futures.append(future)
+        await future
+
+    def _enqueue(self, request: CrossChainRequest) -> _Waiting | None:
+        target, key = target_chain_id(request), key_of(request)
         pending = self._waiting.get(target)
-        if pending is None or key not in pending:
-            if self._size >= MAX_CROSS_CHAIN_QUEUE:
-                self.dropped += 1
-                return
-            self._size += 1
+        found = None if pending is None else pending.get(key)
+        if found is not None:
+            found.request = request
+            return found
+        if self._size >= MAX_CROSS_CHAIN_QUEUE:
+            self.dropped += 1
+            return None
+        self._size += 1
         if pending is None:
             pending = self._waiting[target] = {}
-        pending[key] = request
+        pending[key] = found = _Waiting(request)
         self._open_lane()
+        return found
 
     def _open_lane(self) -> None:
         if len(self._lanes) < self._maximum_lanes:
@@ -76,24 +129,38 @@ class CrossChainQueue:
             target = next(iter(self._waiting))
             pending = self._waiting.pop(target)
             self._size -= len(pending)
-            requests = list(pending.values())
-            for start in range(0, len(requests), MAX_CROSS_CHAIN_BATCH):
-                await self._apply_batch(requests[start : start + MAX_CROSS_CHAIN_BATCH])
+            entries = list(pending.values())
+            for start in range(0, len(entries), MAX_CROSS_CHAIN_BATCH):
+                await self._apply_batch(entries[start : start + MAX_CROSS_CHAIN_BATCH])
 
-    async def _apply_batch(self, requests: list[CrossChainRequest]) -> None:
+    async def _apply_batch(self, entries: list[_Waiting]) -> None:
+        error = await self._try([entry.request for entry in entries])
+        for entry in entries:
+            entry.finish(error)
+
+    async def _try(self, requests: list[CrossChainRequest]) -> LocalError | None:
+        """Apply requests; the error when that failed and trying later may help."""
+        last: LocalError | None = None
         for _ in range(MAX_CROSS_CHAIN_ATTEMPTS):
             try:
                 await self._apply(requests)
             except ProtocolError as error:
                 self.refused.append(error)
-                return
+                return None
             except LocalError as error:
                 # The chain was reloaded; applying again is idempotent (M13).
                 self.refused.append(error)
+                last = error
                 if not error.retryable:
-                    return
+                    break
             else:
-                return
+                return None
+        return last
+
+    @property
+    def size(self) -> int:
+        """How many requests wait."""
+        return self._size
 
     @property
     def is_idle(self) -> bool:
@@ -108,6 +175,9 @@ class CrossChainQueue:
     async def stop(self) -> None:
         """Drop what waits and finish what is being applied."""
         self._stopped = True
+        dropped = [entry for pending in self._waiting.values() for entry in pending.values()]
         self._waiting.clear()
         self._size = 0
         await self.settled()
+        for entry in dropped:
+            entry.finish(LocalError("this worker is stopping", retryable=True))

@@ -43,10 +43,13 @@ class DeliveryWaiters:
         else:
             self._by_chain.pop(chain_id, None)
 
-    def fail_all(self, error: Exception) -> None:
-        """Wake everybody with an error (the node stops)."""
-        for waiting in self._by_chain.values():
-            for _, future in waiting:
+    def fail_where(self, is_concerned: Callable[[ChainId], bool], error: Exception) -> None:
+        """Wake those who wait for some chains with an error."""
+        for chain_id in [chain_id for chain_id in self._by_chain if is_concerned(chain_id)]:
+            for _, future in self._by_chain.pop(chain_id):
                 if not future.done():
                     future.set_exception(error)
-        self._by_chain.clear()
+
+    def fail_all(self, error: Exception) -> None:
+        """Wake everybody with an error (the node stops)."""
+        self.fail_where(lambda _: True, error)

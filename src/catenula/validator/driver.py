@@ -1,7 +1,8 @@
 """Runs a worker: one writer per chain, writes before words, then effects (design §3).
 
 A `NodeDriver` has every method of `ValidatorNode`, so a node in this process can be used as one.
-Invariants kept: S2 (nothing leaves before it is durable), W1 (one writer per chain).
+Invariants kept: S2 (nothing leaves before it is durable), W1 (one writer per chain; among processes
+with `catenula.validator.ownership`).
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
-from catenula.base.limits import MAX_CROSS_CHAIN_LANES
+from catenula.base.limits import MAX_CROSS_CHAIN_LANES, MAX_OVERTAKEN_ATTEMPTS
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -28,10 +29,12 @@ from catenula.protocol import (
     Notification,
     StreamId,
     TimeoutCertificate,
+    UpdateRecipient,
     ValidatedBlockCertificate,
     VersionInfo,
     target_chain_id,
 )
+from catenula.storage.engine import Fence, StaleFence
 from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer
@@ -39,14 +42,18 @@ from catenula.validator.confirmations import PutOffConfirmations
 from catenula.validator.cross_chain import CrossChainQueue
 from catenula.validator.delivery import DeliveryWaiters
 from catenula.validator.notifier import Notifier
+from catenula.validator.ownership import (
+    NotServedHere,
+    Overtaken,
+    Ownership,
+    partition_of,
+    partition_of_scope,
+)
 from catenula.validator.reads import SharedReads
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
 from catenula.worker.errors import NoNetworkDescription
 
 _T = TypeVar("_T")
-
-PARTITIONS = 64
-"""Partitions of chains: the unit in which chains move between workers."""
 
 Handler = Callable[[Worker, Timestamp], Outcome[_T]]
 
@@ -55,7 +62,8 @@ class NodeDriver(SharedReads):
     """The workers of a node in this process, with their chains' locks, committer and effects.
 
     Chains fall into a fixed number of partitions, which the workers share out among themselves
-    (design §3 rule 3); all workers of a node use one store and one committer.
+    (design §3 rule 3); all workers of a node use one store and one committer. ``ownership`` says
+    which chains this process serves, where it is not the store's only one.
     """
 
     def __init__(
@@ -65,13 +73,14 @@ class NodeDriver(SharedReads):
         committer: Committer,
         clock: Clock,
         address: str = "in-process",
+        ownership: Ownership | None = None,
     ) -> None:
         self.workers = (workers,) if isinstance(workers, Worker) else tuple(workers)
         super().__init__(self.workers[0].shared)
         self.clock = clock
-        self.notifier = Notifier()
+        self.notifier: Notifier[Notification] = Notifier()
         self._address = address
-        self._committer = committer
+        self._committer, self._ownership = committer, ownership
         self._locks = ChainLocks()
         self._waiters = DeliveryWaiters()
         # Where commits take no time, serving one chain after the other is cheapest.
@@ -79,6 +88,10 @@ class NodeDriver(SharedReads):
         self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
         self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
+        if ownership is not None:
+            ownership.forgetters.append(self._forget)
+        self.on_update_sent: Callable[[ChainId], None] | None = None
+        """Hears of every chain that sends an update; must not block."""
 
     @property
     def address(self) -> str:
@@ -104,13 +117,25 @@ class NodeDriver(SharedReads):
 
         Raises `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
         """
-        done = await self._run_durably(chain_id, handler)
+        try:
+            done = await self._run_durably(chain_id, handler)
+        except Overtaken:
+            done = await self._run_again(chain_id, handler)
         outcome = done.outcome
         if outcome.error is not None:
             raise NodeErrorReceived(to_node_error(outcome.error)) from outcome.error
         if done.delivered is not None:
             await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
+
+    async def _run_again(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+        """Run a handler on the state that other processes have left."""
+        for _ in range(MAX_OVERTAKEN_ATTEMPTS):
+            try:
+                return await self._run_durably(chain_id, handler)
+            except Overtaken:
+                continue
+        raise Overtaken
 
     async def _run_durably(
         self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool = True
@@ -128,12 +153,15 @@ class NodeDriver(SharedReads):
 
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
+        self._enter(chain_id)
         outcome = handler(worker, self.clock.now())
         if outcome.writes:
             try:
-                self._committer.commit_now(outcome.writes)
-            except BaseException:
+                self._committer.commit_now(outcome.writes, self._fence(chain_id))
+            except BaseException as error:
                 worker.forget_chain(chain_id)
+                if isinstance(error, StaleFence):
+                    raise self._lose(error) from error
                 raise
             worker.committed(outcome)
         return self._perform(worker, outcome)
@@ -151,12 +179,14 @@ class NodeDriver(SharedReads):
         try:
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
+            self._enter(chain_id)
             absorbed = self._apply_put_off(worker, chain_id)
             outcome = handler(worker, self.clock.now())
             writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
             if writes:
                 finish = partial(self._finish, worker, outcome, absorbed, result)
-                self._committer.submit(writes, finish, is_urgent=is_urgent)
+                fence = self._fence(chain_id)
+                self._committer.submit(writes, finish, is_urgent=is_urgent, fence=fence)
                 return result
             result.set_result(self._perform(worker, outcome))
         except BaseException:
@@ -165,6 +195,32 @@ class NodeDriver(SharedReads):
             raise
         self._locks.release(chain_id)
         return result
+
+    def _enter(self, chain_id: ChainId) -> None:
+        """A handler is about to run; `NotServedHere` when another process serves the chain."""
+        if self._ownership is not None:
+            self._ownership.enter(chain_id)
+
+    def _fence(self, chain_id: ChainId) -> Fence | None:
+        """What the writes of the handler that has just run must show."""
+        return None if self._ownership is None else self._ownership.fence(chain_id)
+
+    def _lose(self, stale: StaleFence) -> LocalError:
+        """Another process has written to the chain's partition."""
+        return stale if self._ownership is None else self._ownership.lose(stale)
+
+    def _forget(self, scope: bytes) -> None:
+        """Another process has written to a partition: drop it, and those who wait for it."""
+        changed = partition_of_scope(scope)
+        if changed is None:
+            return
+
+        def is_changed(chain_id: ChainId) -> bool:
+            return partition_of(chain_id) == changed
+
+        for worker in self.workers:
+            worker.forget_chains(is_changed)
+        self._waiters.fail_where(is_changed, NotServedHere(changed))
 
     def _apply_put_off(self, worker: Worker, chain_id: ChainId) -> Outcome[None] | None:
         """Apply the confirmations that waited for a request to this chain."""
@@ -186,6 +242,8 @@ class NodeDriver(SharedReads):
         try:
             if error is not None:
                 worker.forget_chain(outcome.chain_id)
+                if isinstance(error, StaleFence):
+                    error = self._lose(error)
             else:
                 worker.committed(outcome)
                 if absorbed is not None:
@@ -220,8 +278,38 @@ class NodeDriver(SharedReads):
 
     # Cross-chain delivery
 
+    async def deliver(self, request: CrossChainRequest) -> None:
+        """Take a request from another worker of this validator; durable when it returns.
+
+        A confirmation may still wait for company: when it is lost, the sender's outbox only stays
+        longer than it need. Raises `LocalError` when the request is to be sent again.
+        """
+        chain_id = target_chain_id(request)
+        if self._ownership is not None:
+            self._ownership.enter(chain_id)
+        if self._stopped:
+            raise LocalError(f"{self._address} has stopped", retryable=True)
+        if isinstance(request, ConfirmUpdatedRecipient):
+            self._send(request)
+        else:
+            await self._queue.put_and_wait(request)
+
+    @property
+    def waiting_cross_chain_requests(self) -> int:
+        """How many requests wait to be applied here."""
+        return self._queue.size
+
+    @property
+    def dropped_cross_chain_requests(self) -> int:
+        """How many requests the full queue has dropped."""
+        return self._queue.dropped
+
     def _send(self, request: CrossChainRequest) -> None:
-        if (
+        if self.on_update_sent is not None and type(request) is UpdateRecipient:
+            self.on_update_sent(request.sender)
+        if self._ownership is not None and not self._ownership.serves(target_chain_id(request)):
+            self._ownership.send_elsewhere(request)
+        elif (
             isinstance(request, ConfirmUpdatedRecipient)
             and not self._committer.inline
             and not self._waiters.has(request.sender)
@@ -232,6 +320,10 @@ class NodeDriver(SharedReads):
 
     async def _apply_cross_chain(self, requests: Sequence[CrossChainRequest]) -> None:
         chain_id = target_chain_id(requests[0])
+        if self._ownership is not None and not self._ownership.serves(chain_id):
+            for request in requests:
+                self._ownership.send_elsewhere(request)
+            return
         done = await self._run_durably(
             chain_id,
             lambda worker, now: worker.handle_cross_chain_requests(requests, now),
@@ -393,8 +485,3 @@ class _Done(NamedTuple, Generic[_T]):
 
     outcome: Outcome[_T]
     delivered: asyncio.Future[None] | None
-
-
-def partition_of(chain_id: ChainId) -> int:
-    """The partition of a chain, 0…63; chain ids are uniformly distributed."""
-    return chain_id[0] % PARTITIONS

@@ -3,24 +3,36 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import MAX_SUBSCRIBER_QUEUE
-from catenula.protocol import Notification
 
 
-class Subscription:
+class AboutChain(Protocol):
+    """Something that concerns one chain."""
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The chain."""
+        ...
+
+
+_N = TypeVar("_N", bound=AboutChain)
+
+
+class Subscription(Generic[_N]):
     """A bounded queue of notifications; the oldest are dropped when nobody reads them."""
 
-    def __init__(self, notifier: "Notifier", chain_ids: Sequence[ChainId]) -> None:
+    def __init__(self, notifier: "Notifier[_N]", chain_ids: Sequence[ChainId]) -> None:
         self.chain_ids = tuple(dict.fromkeys(chain_ids))
         self.dropped = 0
         self._notifier = notifier
-        self._queue: deque[Notification] = deque()
+        self._queue: deque[_N] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._error: Exception | None = None
 
-    def put(self, notification: Notification) -> None:
+    def put(self, notification: _N) -> None:
         """Offer a notification."""
         if len(self._queue) >= MAX_SUBSCRIBER_QUEUE:
             self._queue.popleft()
@@ -41,7 +53,7 @@ class Subscription:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def next(self) -> Notification:
+    async def next(self) -> _N:
         """The next notification; waits for it."""
         while not self._queue:
             if self._error is not None:
@@ -50,7 +62,7 @@ class Subscription:
             await self._wake
         return self._queue.popleft()
 
-    async def __aiter__(self) -> AsyncIterator[Notification]:
+    async def __aiter__(self) -> AsyncIterator[_N]:
         try:
             while True:
                 yield await self.next()
@@ -58,22 +70,22 @@ class Subscription:
             self.close()
 
 
-class Notifier:
-    """The subscribers of one node, by chain."""
+class Notifier(Generic[_N]):
+    """The subscribers of one node, by chain; to notifications, or to their messages."""
 
     def __init__(self) -> None:
-        self._by_chain: dict[ChainId, list[Subscription]] = {}
-        self.watchers: list[Callable[[Notification], None]] = []
+        self._by_chain: dict[ChainId, list[Subscription[_N]]] = {}
+        self.watchers: list[Callable[[_N], None]] = []
         """Parts of the node itself that hear of every notification; they must not block."""
 
-    def subscribe(self, chain_ids: Sequence[ChainId]) -> Subscription:
+    def subscribe(self, chain_ids: Sequence[ChainId]) -> Subscription[_N]:
         """Receive the notifications of these chains from now on."""
         subscription = Subscription(self, chain_ids)
         for chain_id in subscription.chain_ids:
             self._by_chain.setdefault(chain_id, []).append(subscription)
         return subscription
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: Subscription[_N]) -> None:
         """Forget a subscriber."""
         for chain_id in subscription.chain_ids:
             rest = [item for item in self._by_chain.get(chain_id, []) if item is not subscription]
@@ -82,7 +94,7 @@ class Notifier:
             else:
                 self._by_chain.pop(chain_id, None)
 
-    def notify(self, notifications: Sequence[Notification]) -> None:
+    def notify(self, notifications: Sequence[_N]) -> None:
         """Hand notifications to whoever listens; does not wait."""
         for notification in notifications:
             for watcher in self.watchers:

@@ -1,14 +1,16 @@
 """Requests answered from a node's shared data: certificates, blobs, network (spec 06 §2.2)."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
 from catenula.base.limits import BATCH_FILL_BYTES
-from catenula.protocol import BlobContent, BlobId, ConfirmedBlockCertificate
+from catenula.protocol import BlobContent, BlobId, ConfirmedBlockCertificate, EventId, StreamId
 from catenula.protocol.node_error import BlobsNotFound, MissingCertificates, NodeErrorReceived
 from catenula.storage.shared import SharedStore
+from catenula.transport.messages import RawCertificate
+from catenula.validator.event_heights import EventHeights
 
 
 class SharedReads:
@@ -16,6 +18,7 @@ class SharedReads:
 
     def __init__(self, shared: SharedStore) -> None:
         self._shared = shared
+        self._event_heights = EventHeights(shared)
 
     @abstractmethod
     async def hashes_by_heights(
@@ -64,11 +67,42 @@ class SharedReads:
         self, chain_id: ChainId, heights: Sequence[BlockHeight]
     ) -> list[ConfirmedBlockCertificate]:
         """See `ValidatorNode`: from the height index, or by asking the chain (spec 06 §2.2)."""
-        known = [self._shared.block_hash_at(chain_id, height) for height in heights]
+        return self._read_until_full(await self._hashes_at(chain_id, heights))
+
+    async def download_raw_certificates_by_heights(
+        self, chain_id: ChainId, heights: Sequence[BlockHeight]
+    ) -> list[RawCertificate]:
+        """As `download_certificates_by_heights`, in the stored form and without decoding it."""
+        found: list[RawCertificate] = []
+        size = 0
+        for block_hash in await self._hashes_at(chain_id, heights):
+            raw = self._shared.raw_certificate(block_hash)
+            if raw is None:
+                continue
+            size += len(raw[0]) + len(raw[1])
+            if size > BATCH_FILL_BYTES:
+                break
+            found.append(RawCertificate(*raw))
+        return found
+
+    async def _hashes_at(
+        self, chain_id: ChainId, heights: Sequence[BlockHeight]
+    ) -> list[CryptoHash]:
+        known = self._shared.block_hashes_at(chain_id, heights)
         hashes = [block_hash for block_hash in known if block_hash is not None]
         if len(hashes) < len(known):
-            hashes = await self.hashes_by_heights(chain_id, heights)
-        return self._read_until_full(hashes)
+            return await self.hashes_by_heights(chain_id, heights)
+        return hashes
+
+    @abstractmethod
+    async def previous_event_blocks(
+        self, chain_id: ChainId, stream_ids: Sequence[StreamId]
+    ) -> Mapping[StreamId, tuple[BlockHeight, CryptoHash]]:
+        """See `ValidatorNode`; asked of the chain itself."""
+
+    async def event_block_heights(self, event_ids: Sequence[EventId]) -> list[BlockHeight | None]:
+        """See `ValidatorNode`: found by following the blocks of a stream backwards."""
+        return await self._event_heights.find(event_ids, self.previous_event_blocks)
 
     async def blob_last_used_by(self, blob_id: BlobId) -> CryptoHash:
         """See `ValidatorNode`."""

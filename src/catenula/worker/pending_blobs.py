@@ -6,8 +6,11 @@ from catenula.worker.step import Step
 
 
 def handle_pending_blob(step: Step, blob: BlobContent) -> ChainInfoResponse:
-    """Take an uploaded blob that a pending block of this chain asked for."""
-    step.activate()
+    """Take an uploaded blob that a pending block of this chain asked for.
+
+    A chain that was never set up has no pending block, so it is not set up here either: the answer
+    is that the blob is not required, not that the chain's description is missing.
+    """
     step.chain.take_pending_blob(blob)
     step.save()
     return step.reply()

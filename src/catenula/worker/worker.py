@@ -65,6 +65,20 @@ Flow = Callable[[Step], _T]
 MakeOracles = Callable[[Timestamp], Oracles]
 
 
+def blob_uploads(shared: SharedStore, blob: BlobContent) -> list[Group]:
+    """The writes that store a blob which a verified certificate requires.
+
+    Raises `BlobNotRequired` when no such certificate is known.
+    """
+    if shared.has_blob(blob.id):
+        return []
+    if shared.blob_state(blob.id) is None:
+        raise BlobNotRequired(blob.id)
+    overlay = SharedOverlay(shared)
+    overlay.stage_blob(blob)
+    return overlay.groups()
+
+
 class Worker:
     """All chains of one node, or those of one of its workers.
 
@@ -145,6 +159,11 @@ class Worker:
         self._chains.pop(chain_id, None)
         self._uncommitted.pop(chain_id, None)
         self._just_loaded.discard(chain_id)
+
+    def forget_chains(self, is_concerned: Callable[[ChainId], bool]) -> None:
+        """`forget_chain` for those of the chains in memory that another process writes now."""
+        for chain_id in [chain_id for chain_id in self._chains if is_concerned(chain_id)]:
+            self.forget_chain(chain_id)
 
     def loaded_chains(self) -> int:
         """How many chains are in memory."""
@@ -324,18 +343,23 @@ class Worker:
         """Whether no message of a block up to ``height`` awaits its recipient's confirmation."""
         return self.chain(chain_id).outboxes.is_delivered_up_to(height)
 
+    def resend_pending(self, chain_id: ChainId, now: Timestamp) -> Outcome[None]:
+        """Send everything again that waits in the chain's outboxes."""
+        return self._run(chain_id, now, lambda step: step.send_pending())
+
+    def has_undelivered(self, chain_id: ChainId) -> bool:
+        """Whether a message of the chain awaits its recipient's confirmation.
+
+        A chain that is not in memory is read for this alone and not kept.
+        """
+        chain = self._chains.get(chain_id) or self._load(chain_id)
+        return bool(chain.outboxes.nonempty_targets())
+
     # Shared data
 
     def upload_blob(self, blob: BlobContent) -> list[Group]:
-        """The writes that store a blob which a verified certificate requires.
-
-        Raises `BlobNotRequired` when no such certificate is known.
-        """
-        if self.shared.has_blob(blob.id):
-            return []
-        if self.shared.blob_state(blob.id) is None:
-            raise BlobNotRequired(blob.id)
-        return self.store_blobs((blob,))
+        """See `blob_uploads`."""
+        return blob_uploads(self.shared, blob)
 
     def store_blobs(self, blobs: Sequence[BlobContent]) -> list[Group]:
         """The writes that store blobs this node needs; for a client's own node."""

@@ -16,7 +16,8 @@ from catenula.base.crypto import (
 )
 from catenula.base.errors import DecodeError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
-from catenula.protocol import BlobContent, BlobId, StreamId
+from catenula.base.integers import BlockHeight
+from catenula.protocol import BlobContent, BlobId, EventId, StreamId
 
 
 class ValueField(NamedTuple):
@@ -36,6 +37,11 @@ def _bincode(annotation: Any) -> ValueField:
     return ValueField("bytes", codec.to_bincode, codec.from_bincode)
 
 
+def _bcs(name: str, annotation: Any) -> ValueField:
+    codec = codec_of(annotation)
+    return ValueField(name, codec.to_bcs, codec.from_bcs)
+
+
 CHAIN_ID = ValueField("bytes", _same, ChainId.decode)
 CRYPTO_HASH = ValueField("bytes", _same, CryptoHash.decode)
 ACCOUNT_OWNER = _bincode(AccountOwner)
@@ -47,6 +53,8 @@ ACCOUNT_SIGNATURE = ValueField("bytes", _same, AccountSignature.decode)
 ACCOUNT_PUBLIC_KEY = ValueField("bytes", _same, AccountPublicKey.decode)
 VALIDATOR_SIGNATURE = ValueField("bytes", _same, Secp256k1Signature.decode)
 VALIDATOR_PUBLIC_KEY = ValueField("bytes", _same, Secp256k1PublicKey.from_sec1)
+EVENT_IDS = _bcs("event_ids", tuple[EventId, ...])
+EVENT_HEIGHTS = _bcs("heights", tuple[BlockHeight | None, ...])
 
 VALUE_FIELDS: dict[str, ValueField] = {
     "ChainId": CHAIN_ID,
@@ -60,6 +68,8 @@ VALUE_FIELDS: dict[str, ValueField] = {
     "AccountPublicKey": ACCOUNT_PUBLIC_KEY,
     "ValidatorSignature": VALIDATOR_SIGNATURE,
     "ValidatorPublicKey": VALIDATOR_PUBLIC_KEY,
+    "EventBlockHeightsRequest": EVENT_IDS,
+    "EventBlockHeightsResponse": EVENT_HEIGHTS,
 }
 """By message name."""
 

@@ -1,0 +1,1 @@
+"""Commands of operators: local networks, validators, committees, storage, the faucet (08 §1.5)."""

@@ -1,0 +1,1 @@
+"""Commands on chains and tokens (spec 08 §1.2)."""

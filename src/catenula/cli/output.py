@@ -1,0 +1,82 @@
+"""Where words go: results to stdout, everything else to stderr.
+
+Plain results are what the reference prints, byte for byte; with ``--json`` a command prints one
+JSON value instead (or one per line where it prints as it goes). Notes, progress and colours are for
+people: they go to stderr, and only to a terminal. Warnings always go to stderr.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(slots=True)
+class Output:
+    """The voices of one command."""
+
+    as_json: bool = False
+
+    @property
+    def for_people(self) -> bool:
+        """Whether results go to a terminal in a form that may be prettier than the plain one."""
+        return not self.as_json and sys.stdout.isatty()
+
+    @property
+    def has_audience(self) -> bool:
+        """Whether a person watches stderr."""
+        return sys.stderr.isatty()
+
+    def result(self, data: Any, text: str | None = None) -> None:
+        """The result of the command: ``data`` with ``--json``, else ``text`` if there is any."""
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        elif text is not None:
+            click.echo(text)
+
+    def item(self, data: Any, text: str) -> None:
+        """One of many results that are printed as they come: a line of JSON, or of text."""
+        click.echo(json.dumps(data, ensure_ascii=False) if self.as_json else text)
+
+    def line(self, data: Any) -> None:
+        """One of many results that are JSON in any case: a compact line, at once."""
+        click.echo(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+    def warn(self, text: str) -> None:
+        """Something that did not stop the command but should be known."""
+        click.echo(click.style("warning: ", fg="yellow") + text, err=True)
+
+    def note(self, text: str) -> None:
+        """Something that a person at the terminal may like to know."""
+        if self.has_audience:
+            click.echo(click.style(text, dim=True), err=True)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator["Progress"]:
+        """A sign of life on the terminal while something takes long."""
+        if not self.has_audience:
+            yield Progress()
+            return
+        from rich.console import Console
+
+        with Console(stderr=True, highlight=False).status(f"[dim]{text}…[/]") as status:
+            yield _Spinner(status)
+
+
+class Progress:
+    """Where a long task tells how far it is; says nothing without a terminal."""
+
+    def update(self, text: str) -> None:
+        """Replace what is shown."""
+
+
+class _Spinner(Progress):
+    def __init__(self, status: Any) -> None:
+        self._status = status
+
+    def update(self, text: str) -> None:
+        self._status.update(f"[dim]{text}…[/]")

@@ -1,0 +1,83 @@
+"""Kinds of arguments: texts of the protocol as values, refused with click's exit code 2.
+
+The layers below are imported when a text is read, not when a command is declared.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from catenula.base.errors import ProtocolError
+
+
+class Parsed(click.ParamType[Any]):
+    """A text that a function of a lower layer reads."""
+
+    def __init__(self, name: str, load: Callable[[], Callable[[str], Any]]) -> None:
+        self.name = name
+        self._load = load
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text; wrong usage when it is not a value."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._load()(value)
+        except (ProtocolError, ValueError) as error:
+            self.fail(f"{value!r} is not {self._article()}: {error}", param, ctx)
+
+    def _article(self) -> str:
+        article = "an" if self.name[0] in "aeiou" else "a"
+        return f"{article} {self.name}"
+
+
+def _chain_id() -> Callable[[str], Any]:
+    from catenula.base.identifiers import ChainId
+
+    return ChainId.parse
+
+
+def _owner() -> Callable[[str], Any]:
+    from catenula.base.identifiers import AccountOwner
+
+    return AccountOwner.parse
+
+
+def _hash() -> Callable[[str], Any]:
+    from catenula.base.identifiers import CryptoHash
+
+    return CryptoHash.parse
+
+
+def _account() -> Callable[[str], Any]:
+    from catenula.protocol import Account
+
+    return Account.parse
+
+
+def _amount() -> Callable[[str], Any]:
+    from catenula.base.integers import parse_amount
+
+    return parse_amount
+
+
+def _height() -> Callable[[str], Any]:
+    from catenula.base.integers import U64_MAX, BlockHeight, parse_unsigned
+
+    return lambda text: BlockHeight(parse_unsigned(text, U64_MAX))
+
+
+def _timestamp() -> Callable[[str], Any]:
+    from catenula.base.timestamps import parse_timestamp
+
+    return parse_timestamp
+
+
+CHAIN_ID = Parsed("chain id", _chain_id)
+OWNER = Parsed("owner", _owner)
+HASH = Parsed("hash", _hash)
+ACCOUNT = Parsed("account", _account)
+AMOUNT = Parsed("amount", _amount)
+HEIGHT = Parsed("height", _height)
+TIMESTAMP = Parsed("time", _timestamp)

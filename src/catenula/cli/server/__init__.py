@@ -1,0 +1,1 @@
+"""Commands for operators of validators (spec 06 §8)."""

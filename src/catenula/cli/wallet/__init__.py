@@ -1,0 +1,1 @@
+"""Commands on the wallet (spec 08 §1.4)."""

@@ -1,0 +1,167 @@
+"""A GraphQL interface from its schema text and the functions that answer its fields.
+
+Scalars of the protocol are checked when a field is called, not while a document is validated: so
+the reference does it, and its errors (``Failed to parse "…": …``) name the field.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from graphql import (
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_schema,
+)
+from graphql.language import ArgumentNode
+from graphql.type import (
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    specified_scalar_types,
+)
+
+from catenula.base.errors import ProtocolError
+from catenula.services.http.graphql.introspection import DescribedSchema
+
+Resolver = Callable[[Any, Any, dict[str, Any]], Any]
+"""``(parent, context, arguments)`` to a value or an awaitable; raises for an error."""
+Subscriber = Callable[[Any, dict[str, Any]], AsyncIterator[Any]]
+"""``(context, arguments)`` to the values of a subscription field."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarParsers:
+    """How arguments of the interface's own scalars are read; those not named stay as they are.
+
+    A parser raises `ProtocolError`; its message is shown after ``Failed to parse "NAME": ``.
+    """
+
+    parsers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+
+def build_api(
+    schema_text: str,
+    resolvers: Mapping[str, Mapping[str, Resolver]],
+    *,
+    scalars: ScalarParsers,
+    subscribers: Mapping[str, Subscriber] | None = None,
+) -> GraphQLSchema:
+    """The schema with everything bound. A field without a resolver reads its name from a mapping.
+
+    Raises `KeyError` when a resolver or subscriber names what the text does not declare.
+    """
+    plain = build_schema(schema_text)
+    for type_name, functions in resolvers.items():
+        fields = cast(GraphQLObjectType, plain.type_map[type_name]).fields
+        for field_name, function in functions.items():
+            fields[field_name].resolve = _resolving(fields[field_name], function, scalars)
+    if plain.subscription_type is not None:
+        for field_name, subscriber in (subscribers or {}).items():
+            bound = plain.subscription_type.fields[field_name]
+            bound.subscribe = _subscribing(bound, subscriber, scalars)
+            bound.resolve = _same_value
+    return DescribedSchema(
+        plain.query_type,
+        plain.mutation_type,
+        plain.subscription_type,
+        directives=plain.directives,
+    )
+
+
+def _same_value(value: Any, _info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
+    return value
+
+
+def _resolving(
+    bound: GraphQLField, function: Resolver, scalars: ScalarParsers
+) -> Callable[..., Any]:
+    def resolve(parent: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        return function(parent, info.context, _parsed(bound, info, arguments, scalars))
+
+    return resolve
+
+
+def _subscribing(
+    bound: GraphQLField, function: Subscriber, scalars: ScalarParsers
+) -> Callable[..., Any]:
+    def subscribe(
+        _root: Any, info: GraphQLResolveInfo[Any], **arguments: Any
+    ) -> AsyncIterator[Any]:
+        return function(info.context, _parsed(bound, info, arguments, scalars))
+
+    return subscribe
+
+
+# Arguments
+
+
+def _parsed(
+    bound: GraphQLField,
+    info: GraphQLResolveInfo[Any],
+    arguments: dict[str, Any],
+    scalars: ScalarParsers,
+) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for name, value in arguments.items():
+        try:
+            parsed[name] = _parse(bound.args[name].type, value, scalars)
+        except _Unparsable as error:
+            node = _argument_node(info, name)
+            where = [] if node is None else [node.value]
+            raise GraphQLError(error.text(), where, path=info.path.as_list()) from error.__cause__
+    return parsed
+
+
+def _argument_node(info: GraphQLResolveInfo[Any], name: str) -> ArgumentNode | None:
+    found = (node for node in info.field_nodes[0].arguments or () if node.name.value == name)
+    return next(found, None)
+
+
+class _Unparsable(Exception):
+    """A value that is not one of its scalar, and the types it lies in."""
+
+    def __init__(self, scalar: str, reason: str) -> None:
+        super().__init__(scalar)
+        self._scalar, self._reason = scalar, reason
+        self.outer: list[str] = []
+
+    def text(self) -> str:
+        """The reference's words."""
+        occurred = "".join(f' (occurred while parsing "{outer}")' for outer in self.outer)
+        return f'Failed to parse "{self._scalar}": {self._reason}{occurred}'
+
+
+def _parse(kind: GraphQLInputType, value: Any, scalars: ScalarParsers) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, GraphQLNonNull):
+        return _parse(kind.of_type, value, scalars)
+    if isinstance(kind, GraphQLScalarType):
+        return _parse_scalar(kind.name, value, scalars)
+    try:
+        if isinstance(kind, GraphQLList):
+            items = value if isinstance(value, list) else [value]
+            return [_parse(kind.of_type, item, scalars) for item in items]
+        if isinstance(kind, GraphQLInputObjectType):
+            fields = kind.fields
+            return {name: _parse(fields[name].type, item, scalars) for name, item in value.items()}
+    except _Unparsable as error:
+        error.outer.append(str(kind))
+        raise
+    return value
+
+
+def _parse_scalar(name: str, value: Any, scalars: ScalarParsers) -> Any:
+    parser = scalars.parsers.get(name)
+    if parser is None or name in specified_scalar_types:
+        return value
+    try:
+        return parser(value)
+    except ProtocolError as error:
+        raise _Unparsable(name, error.message()) from error

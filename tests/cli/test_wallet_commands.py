@@ -1,0 +1,50 @@
+"""Commands on the wallet."""
+
+import json
+
+from tests.cli.support import LocalNetwork
+
+
+def test_listing_starts_with_the_default_chain(network: LocalNetwork) -> None:
+    root = network.root_wallet()
+    admin, first, second = network.chains
+    assert root("wallet", "show", "--short").splitlines() == [admin, first, second]
+    lines = root("wallet", "show").splitlines()
+    assert lines[:3] == [
+        "-" * 23,
+        f"Chain ID:             {admin}",
+        "Tags:                 DEFAULT, ADMIN",
+    ]
+    assert lines[-1] == "-" * 24, "the reference's last line is longer"
+
+
+def test_unknown_chain_exits_as_the_reference_panics(network: LocalNetwork) -> None:
+    result = network.root_wallet().run("wallet", "show", "ab" * 32)
+    assert result.exit_code == 101
+    assert result.stdout == ""
+
+
+def test_a_wallet_is_not_overwritten(network: LocalNetwork) -> None:
+    line = network.wallet("one")
+    result = line.run("wallet", "init", "--genesis", str(network.genesis_path))
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+
+
+def test_exported_genesis_is_the_one_of_the_network(network: LocalNetwork) -> None:
+    line = network.wallet("one")
+    exported = line.folder / "exported.json"
+    assert line("wallet", "export-genesis", str(exported)) == ""
+    assert exported.read_bytes() == network.genesis_path.read_bytes()
+
+
+def test_files_with_secrets_are_for_the_owner_only(network: LocalNetwork) -> None:
+    folder = network.root_wallet().folder
+    for name in ("wallet.json", "keystore.json"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_errors_are_json_for_programs(network: LocalNetwork) -> None:
+    result = network.root_wallet().run("wallet", "show", "ab" * 32, "--json")
+    assert result.exit_code == 101
+    assert "has no chain" in json.loads(result.stderr)["error"]["what"]

@@ -1,0 +1,1 @@
+"""Tests of what operators of a network ask and change."""

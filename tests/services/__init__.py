@@ -1,0 +1,1 @@
+"""Services: HTTP, GraphQL, the faucet."""
