@@ -70,6 +70,8 @@ def test_wallet_and_genesis_from_a_faucet(network: LocalNetwork, faucet: Faucet)
     assert "0.14.1" in result.stderr
     line("wallet", "export-genesis", str(line.folder / "a.json"))
     line("wallet", "export-genesis", str(line.folder / "b.json"), "--faucet", faucet.url)
+    followed = [(row["chain_id"], row["owner"]) for row in line.json("wallet", "show")]
+    assert followed == [(network.chains[0], None)]
     expected = network.genesis_path.read_bytes()
     assert (line.folder / "a.json").read_bytes() == expected
     assert (line.folder / "b.json").read_bytes() == expected

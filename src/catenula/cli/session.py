@@ -10,12 +10,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
+from catenula.cli.lazy import suggestion
 from catenula.cli.output import Output
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
@@ -183,6 +185,8 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
     try:
         try:
             yield session
+        except UnknownChain as unknown:
+            raise _with_suggestion(unknown, wallet) from unknown.__cause__
         finally:
             session.update()
             wallet.save()
@@ -191,6 +195,13 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
     finally:
         await client.close()
         await connections.close()
+
+
+def _with_suggestion(unknown: UnknownChain, wallet: WalletFile) -> UnknownChain:
+    """The error with chains of the wallet that may have been meant."""
+    told = unknown.explanation
+    close = suggestion(str(told.chain_id), wallet.content.chains)
+    return UnknownChain(replace(told, next_step=f"{told.next_step}{close and '.' + close}"))
 
 
 def make_client(
@@ -209,8 +220,8 @@ def make_client(
         sharing=True,
     )
     client = Client(setup)
-    for name in wallet.content.chains:
-        client.context.local.worker.track_chain(ChainId(bytes.fromhex(name)))
+    for chain_id in wallet.content.chain_ids():
+        client.context.local.worker.track_chain(chain_id)
     return client
 
 

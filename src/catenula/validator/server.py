@@ -96,7 +96,10 @@ async def start_validator_server(
     sweeper = Sweeper(driver)
     try:
         public = await serve_public(
-            NodeService(driver), host=config.listen.host, port=config.listen.port
+            NodeService(driver),
+            host=config.listen.host,
+            port=config.listen.port,
+            tls=config.tls_files(),
         )
     except BaseException:
         await committer.close()

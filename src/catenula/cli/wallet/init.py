@@ -49,9 +49,13 @@ def init(
 
 
 async def _learn_committees(session: Session) -> None:
-    """Have the current committee at once: the network may have changed it since its genesis."""
+    """Have the current committee at once: the network may have changed it since its genesis.
+
+    The admin chain enters the wallet, so that the committee is found again.
+    """
     with session.output.progress("synchronizing the admin chain"):
         await synchronize_admin_chain(session.client.context)
+    session.set_owner(session.client.context.admin_chain_id, None)
 
 
 def _refuse_existing(path: Path, what: str, option: str) -> None:
