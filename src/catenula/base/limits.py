@@ -284,3 +284,6 @@ FAUCET_CLIENT_SECONDS = 30.0
 
 MAX_FAUCET_ANSWER_BYTES = 64 << 20
 """Largest answer of a faucet that is read; a genesis configuration may have many chains."""
+
+MAX_WATCHED_NOTIFICATIONS = 1_000
+"""Notifications of which a watching client remembers who has sent them."""
