@@ -68,7 +68,8 @@ def test_a_network_in_a_folder_is_started_again_as_it_was(tmp_path: Path) -> Non
         again.run("transfer", "--from", admin, "--to", first, "1")
         assert (folder / "server_0.toml").read_text() == keys
         again.stop()
-    with NetUp(*arguments, base=net.base) as third:
+    with NetUp(*arguments, "--policy-config=testnet", base=net.base) as third:
+        assert any("--policy-config would only change a new one" in line for line in third.told)
         third.run("transfer", "--from", admin, "--to", first, "1")
         assert "Next height: 3\n" in third.run("validator", "list", "--chain-id", admin)
 

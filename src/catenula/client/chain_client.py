@@ -121,8 +121,12 @@ class ChainClient(ChainCommands):
     ) -> tuple[BlockOutcome, PendingProposal | None]:
         """`execute`, and the block that waits for these operations, if there is one."""
         async with self.turn():
-            earlier = self.session.pending
             await prepare_chain(self.context, self.session)
+            if self.context.turns is not None and self.session.has_adopted:
+                left_over = await process_pending(self.context, self.session)
+                if not isinstance(left_over, Committed):
+                    return left_over, None
+            earlier = self.session.pending
             request = Request(tuple(operations), tuple(blobs))
             outcome = await propose_operations(self.context, self.session, request)
             left = self.session.pending

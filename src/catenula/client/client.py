@@ -154,7 +154,7 @@ class Client:
             pending = self.wallet.proposal(chain_id).pending
             known = self.context.local.chain(chain_id).next_block_height
             if pending is not None and pending.block.height >= known:
-                session.pending = pending
+                session.adopt(pending)
             found = self._chains[chain_id] = ChainClient(self.context, session)
         self._keep(found)
         return found

@@ -66,11 +66,13 @@ class ChainTurns:
     def take_over(self, session: ChainSession) -> None:
         """Learn what other processes have left in flight; what they signed goes first (K3)."""
         self._ownership.end_step()
+        height = self._local.chain(session.chain_id).next_block_height
+        pending = session.pending
+        if pending is not None and session.has_adopted and pending.block.height < height:
+            session.clear_pending()
         stored = self._wallet.proposal(session.chain_id).pending
-        if stored is None or stored == session.pending:
-            return
-        if stored.block.height >= self._local.chain(session.chain_id).next_block_height:
-            session.pending, session.staged = stored, None
+        if stored is not None and stored.block.height >= height and stored != session.pending:
+            session.adopt(stored)
 
 
 class Turn:

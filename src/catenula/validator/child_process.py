@@ -14,6 +14,7 @@ from typing import Any
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.storage.engine import Claim, Store, open_store
 from catenula.storage.shared import SharedStore
+from catenula.transport.event_loop import loop_factory
 from catenula.validator.committer import committer_for
 from catenula.validator.frames import Role
 from catenula.validator.front_door import FrontDoor
@@ -70,14 +71,7 @@ def run_job(job: Job) -> int:
 
 def _loop_factory(job: Job) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The front door runs on the standard loop, which the gRPC library is made for."""
-    if job.worker is None:
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    return None if job.worker is None else loop_factory()
 
 
 Serve = Callable[[Job, Store, asyncio.Event], Coroutine[Any, Any, int]]

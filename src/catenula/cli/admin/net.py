@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from catenula.network.devnet import Devnet, RunPlan
     from catenula.network.devnet_files import DevnetFiles, DevnetPlan
 
+GENESIS_FILE = "genesis.json"
 OFFSET_VARIABLE = "TEST_OFFSET_PORT"
 READY = "READY!"
 
@@ -164,7 +165,38 @@ def up(invocation: Invocation, **options: Any) -> None:
     first validator's is 13001; TEST_OFFSET_PORT in the environment moves them (default 9000).
     """
     _check(options)
+    _warn_about_old_network(invocation, options)
     run(_up(invocation.output, options))
+
+
+_ONLY_FOR_NEW = (
+    "other_initial_chains",
+    "initial_amount",
+    "policy_config",
+    "http_request_allow_list",
+    "historical_hash",
+    "testing_prng_seed",
+    "external_protocol",
+)
+
+
+def _warn_about_old_network(invocation: Invocation, options: dict[str, Any]) -> None:
+    """A network that exists stays what it is; say so when options ask for something else."""
+    from click.core import ParameterSource
+
+    path, context = options["path"], invocation.context
+    if path is None or not (path / GENESIS_FILE).exists():
+        return
+    ignored = [
+        f"--{name.replace('_', '-')}"
+        for name in _ONLY_FOR_NEW
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if ignored:
+        invocation.output.warn(
+            f"the network in {path} exists already; {', '.join(ignored)} would only change a new "
+            "one and has no effect"
+        )
 
 
 def _check(options: dict[str, Any]) -> None:
