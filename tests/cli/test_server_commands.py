@@ -82,7 +82,7 @@ def test_a_store_is_initialised_once_and_inspected(tmp_path: Path) -> None:
     ("storage", "options_", "complaint"),
     [
         ("rocksdb:x", ["--processes"], "leave out --processes"),
-        ("scylladb:", [], "ScyllaDB"),
+        ("scylladb:", [], "a ScyllaDB cluster"),
     ],
 )
 def test_run_refuses_a_storage_that_does_not_do(

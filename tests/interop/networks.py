@@ -51,8 +51,20 @@ class _Starting:
         self.stderr: list[str] = []
         self._ready = threading.Event()
         self.is_ready = False
-        for stream, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr)):
-            threading.Thread(target=self._read, args=(stream, lines), daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
+            for stream, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Read what is left after the process has ended, and close its pipes."""
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def _read(self, stream: Iterator[str], lines: list[str]) -> None:
         for line in stream:
@@ -84,13 +96,14 @@ def running(command: Sequence[str], *, faucet_port: int, folder: Path) -> Iterat
         text=True,
         start_new_session=True,
     )
+    starting = _Starting(process)
     try:
-        starting = _Starting(process)
         starting.wait()
         exports = dict(_EXPORT.findall("".join(starting.stdout)))
         yield RunningNetwork(f"http://localhost:{faucet_port}", exports)
     finally:
         _stop(process)
+        starting.close()
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -26,7 +26,7 @@ from tests.network.support import balances
 PAIRS = [(SyncNetwork, Network), (SyncWallet, NetworkWallet), (SyncChain, NetworkChain)]
 NOT_MIRRORED = {
     SyncNetwork: {"start", "validators"},  # The constructor, and `inspect`.
-    SyncWallet: {"changes_of", "close"},  # For the network itself.
+    SyncWallet: {"changes_of", "subscribe", "close"},  # For the network itself.
     SyncChain: set[str](),
 }
 

@@ -42,6 +42,10 @@ class Output:
         """One of many results that are printed as they come: a line of JSON, or of text."""
         click.echo(json.dumps(data, ensure_ascii=False) if self.as_json else text)
 
+    def line(self, data: Any) -> None:
+        """One of many results that are JSON in any case: a compact line, at once."""
+        click.echo(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
     def warn(self, text: str) -> None:
         """Something that did not stop the command but should be known."""
         click.echo(click.style("warning: ", fg="yellow") + text, err=True)

@@ -10,25 +10,37 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
+from catenula.cli.lazy import suggestion
 from catenula.cli.output import Output
-from catenula.cli.settings import Places, client_options, places_of
+from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
+from catenula.client.errors import Explanation, UnknownChain
 from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.files.wallet_json import ChainEntry, WalletFile
-from catenula.protocol import ChainDescription, GenesisConfig
+from catenula.protocol import (
+    ChainDescription,
+    ConfirmedBlockCertificate,
+    GenesisConfig,
+    NodeErrorReceived,
+)
 from catenula.storage.location import open_location, parse_location
 
 if TYPE_CHECKING:
     from catenula.base.crypto import Secp256k1PublicKey
     from catenula.client.remote_node import NodeProvider
+    from catenula.transport.grpc_client import GrpcProvider
     from catenula.transport.validator_node import ValidatorNode
+
+STORE_PATIENCE_SECONDS = 10.0
+"""How long a command waits for a RocksDB store that another process has open."""
 
 LINGER_SECONDS = 0.05
 """How long a command waits for validators beyond the quorum before it ends."""
@@ -79,6 +91,21 @@ class Session:
         if pending is not None and rows.proposal(chain_id).pending is None:
             self.client.chain(chain_id).session.pending = pending
 
+    async def local_chain(self, chain_id: ChainId) -> ChainClient:
+        """As `chain`, without asking anybody; `UnknownChain` when it is not known here."""
+        chain = await self.chain(chain_id)
+        try:
+            await self.client.context.local.info(chain_id)
+        except NodeErrorReceived as received:
+            raise UnknownChain(
+                Explanation(
+                    "The chain is not known here",
+                    chain_id,
+                    next_step=f"check the id, then fetch the chain with `catenula sync {chain_id}`",
+                )
+            ) from received
+        return chain
+
     async def bring_up_all(self) -> None:
         """Make the client's rows what the file says, for commands that serve the whole wallet."""
         for chain_id in self.wallet.content.chain_ids():
@@ -103,12 +130,19 @@ class Session:
             )
             self.put(description.chain_id, entry)
 
+    async def note_block(self, certificate: ConfirmedBlockCertificate) -> None:
+        """Chains that a block created for keys of ours enter the wallet (spec 07 §10)."""
+        for description in certificate.block.created_chains():
+            for owner in description.config.ownership.all_owners():
+                if await self.keys.contains_key(owner):
+                    self.insert_new(description, owner)
+                    break
+
     def set_owner(self, chain_id: ChainId, owner: AccountOwner | None) -> None:
         """Say who proposes on a chain; the chain enters the wallet if it is not there."""
         self._used.add(chain_id)
-        entry = self.wallet.content.entry(chain_id)
-        text = None if owner is None else str(owner)
-        self.put(chain_id, self._progress(chain_id, entry, text))
+        entry = self.wallet.content.entry(chain_id) or ChainEntry(None, None, 0, 0)
+        self.put(chain_id, self._progress(chain_id, entry).with_owner(owner))
 
     def new_owner(self) -> AccountOwner:
         """A new key, stored durably."""
@@ -119,39 +153,20 @@ class Session:
         for chain_id in self._used:
             entry = self.wallet.content.entry(chain_id)
             if entry is not None:
-                self.put(chain_id, self._progress(chain_id, entry, entry.owner))
+                self.put(chain_id, self._progress(chain_id, entry))
 
-    def _progress(
-        self, chain_id: ChainId, entry: ChainEntry | None, owner: str | None
-    ) -> ChainEntry:
-        known = entry or ChainEntry(owner, None, 0, 0)
+    def _progress(self, chain_id: ChainId, known: ChainEntry) -> ChainEntry:
+        """The entry with what the local node knows, unless that is less."""
         state = self.client.context.local.chain(chain_id)
         if not state.is_described or state.next_block_height < known.next_block_height:
-            return ChainEntry(
-                owner,
-                known.block_hash,
-                known.next_block_height,
-                known.timestamp,
-                known.pending_proposal,
-                known.epoch,
-            )
-        tip = state.tip
-        pending = self.client.chain(chain_id).session.pending
+            return known
         row = known.row().replace(
-            block_hash=tip.block_hash,
-            next_block_height=tip.next_block_height,
+            block_hash=state.tip.block_hash,
+            next_block_height=state.tip.next_block_height,
             timestamp=state.execution.system.timestamp.get(),
             epoch=state.epoch,
         )
-        written = ChainEntry.of(row, pending)
-        return ChainEntry(
-            owner,
-            written.block_hash,
-            written.next_block_height,
-            written.timestamp,
-            written.pending_proposal,
-            written.epoch,
-        )
+        return ChainEntry.of(row, self.client.chain(chain_id).session.pending)
 
 
 @asynccontextmanager
@@ -163,11 +178,15 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
     places = places_of(options)
     wallet = WalletFile.read(places.wallet)
     keys = KeyStoreFile.read(places.keystore)
-    client = make_client(options, places, wallet=wallet, keys=keys)
+    connections = LazyProvider(options)
+    provider = options.provider or connections
+    client = make_client(options, wallet=wallet, keys=keys, provider=provider)
     session = Session(wallet=wallet, keys=keys, client=client, output=output)
     try:
         try:
             yield session
+        except UnknownChain as unknown:
+            raise _with_suggestion(unknown, wallet) from unknown.__cause__
         finally:
             session.update()
             wallet.save()
@@ -175,25 +194,34 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
             await asyncio.wait_for(client.settled(), LINGER_SECONDS)
     finally:
         await client.close()
+        await connections.close()
+
+
+def _with_suggestion(unknown: UnknownChain, wallet: WalletFile) -> UnknownChain:
+    """The error with chains of the wallet that may have been meant."""
+    told = unknown.explanation
+    close = suggestion(str(told.chain_id), wallet.content.chains)
+    return UnknownChain(replace(told, next_step=f"{told.next_step}{close and '.' + close}"))
 
 
 def make_client(
-    options: GlobalOptions, places: Places, *, wallet: WalletFile, keys: KeyStoreFile
+    options: GlobalOptions, *, wallet: WalletFile, keys: KeyStoreFile, provider: "NodeProvider"
 ) -> Client:
     """A client over the wallet's storage; `LocalError` when it belongs to another network."""
-    location = parse_location(places.storage)
+    location = parse_location(places_of(options).storage)
     if not location.is_lasting:
         _check_memory_genesis(location.path, wallet)
     setup = ClientSetup(
-        store=open_location(location),
+        store=open_location(location, patience_seconds=STORE_PATIENCE_SECONDS),
         genesis=genesis_of(wallet),
-        provider=provider_of(options),
+        provider=provider,
         signer=keys,
         options=client_options(options),
+        sharing=True,
     )
     client = Client(setup)
-    for name in wallet.content.chains:
-        client.context.local.worker.track_chain(ChainId(bytes.fromhex(name)))
+    for chain_id in wallet.content.chain_ids():
+        client.context.local.worker.track_chain(chain_id)
     return client
 
 
@@ -223,28 +251,26 @@ def _check_memory_genesis(path: str, wallet: WalletFile) -> None:
 # Connections
 
 
-def provider_of(options: GlobalOptions) -> "NodeProvider":
-    """Connections to validators over gRPC, whose library is loaded when one is first needed."""
-    return options.provider or LazyProvider(options)
-
-
 class LazyProvider:
-    """Makes the real provider when the first validator is to be connected."""
+    """Connections to validators over gRPC, whose library is loaded when one is first needed."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self._options = options
-        self._real: NodeProvider | None = None
+        self._real: GrpcProvider | None = None
 
     def connect(self, validator: "Secp256k1PublicKey", address: str) -> "ValidatorNode":
         """See `NodeProvider`."""
+        return self.grpc().connect(validator, address)
+
+    def grpc(self) -> "GrpcProvider":
+        """The real provider, for commands that talk to addresses outside of the committee."""
         if self._real is None:
-            self._real = _grpc_provider(self._options)
-        return self._real.connect(validator, address)
+            from catenula.transport.grpc_client import GrpcProvider
 
+            self._real = GrpcProvider(grpc_options(self._options))
+        return self._real
 
-def _grpc_provider(options: GlobalOptions) -> "NodeProvider":
-    from importlib import import_module
-
-    module = import_module("catenula.transport.grpc_client")
-    provider: NodeProvider = module.GrpcProvider(module.GrpcOptions())
-    return provider
+    async def close(self) -> None:
+        """Close what was connected."""
+        if self._real is not None:
+            await self._real.close()

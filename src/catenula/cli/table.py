@@ -4,9 +4,33 @@ from catenula.cli.lazy import LazyCommand, LazyTable, Rows
 
 _WALLET: Rows = {
     "show": LazyCommand("catenula.cli.wallet.show:show", "List the chains of the wallet."),
+    "set-default": LazyCommand(
+        "catenula.cli.wallet.change:set_default", "Choose the chain that is used by default."
+    ),
     "init": LazyCommand("catenula.cli.wallet.init:init", "Make a wallet for a network."),
+    "request-chain": LazyCommand(
+        "catenula.cli.wallet.init:request_chain", "Get a chain from a faucet."
+    ),
     "export-genesis": LazyCommand(
-        "catenula.cli.wallet.init:export_genesis", "Save the genesis configuration of a network."
+        "catenula.cli.wallet.init:export_genesis", "Save the genesis configuration."
+    ),
+    "follow-chain": LazyCommand(
+        "catenula.cli.wallet.change:follow_chain", "Take in a chain to read it."
+    ),
+    "forget-keys": LazyCommand(
+        "catenula.cli.wallet.change:forget_keys", "Stop proposing on a chain."
+    ),
+    "forget-chain": LazyCommand(
+        "catenula.cli.wallet.change:forget_chain", "Remove a chain from the wallet."
+    ),
+}
+
+_CHAIN: Rows = {
+    "show-block": LazyCommand(
+        "catenula.cli.chain.show:show_block", "Show a block that is known here."
+    ),
+    "show-chain-description": LazyCommand(
+        "catenula.cli.chain.show:show_chain_description", "Show where a chain comes from."
     ),
 }
 
@@ -28,6 +52,9 @@ _VALIDATOR: Rows = {
         "catenula.cli.admin.validators:list_validators", "Ask all validators about a chain."
     ),
     "query": LazyCommand("catenula.cli.admin.validators:query", "Ask one validator about a chain."),
+    "query-block": LazyCommand(
+        "catenula.cli.admin.validators:query_block", "Fetch one block from a validator."
+    ),
     "batch-query": LazyCommand(
         "catenula.cli.admin.validators:batch_query", "Ask the validators that a file lists."
     ),
@@ -39,7 +66,15 @@ _VALIDATOR: Rows = {
     "remove": LazyCommand(
         "catenula.cli.admin.committee:remove", "Remove a validator from the committee."
     ),
+    "benchmark": LazyCommand(
+        "catenula.cli.admin.benchmark:benchmark", "Measure a validator before it joins."
+    ),
     "sync": LazyCommand("catenula.cli.admin.sync:sync", "Send a validator this wallet's chains."),
+}
+
+_NET: Rows = {
+    "up": LazyCommand("catenula.cli.admin.net:up", "Run a local network until Ctrl-C."),
+    "helper": LazyCommand("catenula.cli.admin.net:helper", "Print functions for shell scripts."),
 }
 
 _STORAGE: Rows = {
@@ -69,11 +104,73 @@ _STORAGE: Rows = {
 COMMANDS: Rows = {
     # Chains and tokens.
     "transfer": LazyCommand("catenula.cli.chain.tokens:transfer", "Send native tokens."),
-    # Wallet and chains.
+    "open-chain": LazyCommand(
+        "catenula.cli.chain.opening:open_chain", "Create a chain with one owner."
+    ),
+    "open-multi-owner-chain": LazyCommand(
+        "catenula.cli.chain.opening:open_multi_owner_chain", "Create a chain with any ownership."
+    ),
+    "show-ownership": LazyCommand(
+        "catenula.cli.chain.ownership:show_ownership", "Show who owns a chain."
+    ),
+    "change-ownership": LazyCommand(
+        "catenula.cli.chain.ownership:change_ownership", "Change who owns a chain."
+    ),
+    "set-preferred-owner": LazyCommand(
+        "catenula.cli.chain.ownership:set_preferred_owner",
+        "Choose who signs for a chain, in this run only.",
+    ),
+    "change-application-permissions": LazyCommand(
+        "catenula.cli.chain.permissions:change_application_permissions",
+        "Change what applications may do on a chain.",
+    ),
+    "close-chain": LazyCommand("catenula.cli.chain.opening:close_chain", "Close a chain for good."),
+    "show-network-description": LazyCommand(
+        "catenula.cli.chain.show:show_network_description", "Show what identifies the network."
+    ),
+    "local-balance": LazyCommand(
+        "catenula.cli.chain.tokens:local_balance", "Show a balance as it is known here."
+    ),
+    "query-balance": LazyCommand(
+        "catenula.cli.chain.tokens:query_balance", "Show a balance with waiting messages."
+    ),
+    "sync-balance": LazyCommand(
+        "catenula.cli.chain.tokens:sync_balance", "Deprecated: sync, then query-balance."
+    ),
+    "sync": LazyCommand("catenula.cli.chain.following:sync", "Fetch a chain from the validators."),
+    "process-inbox": LazyCommand(
+        "catenula.cli.chain.following:process_inbox", "Take in the messages that wait."
+    ),
+    "retry-pending-block": LazyCommand(
+        "catenula.cli.chain.following:retry_pending_block",
+        "Finish a block that was left unfinished.",
+    ),
+    "keygen": LazyCommand("catenula.cli.chain.keys:keygen", "Make a key."),
+    "assign": LazyCommand(
+        "catenula.cli.chain.keys:assign", "Take a chain into the wallet for an owner."
+    ),
+    "watch": LazyCommand(
+        "catenula.cli.chain.following:watch", "Print notifications about a chain."
+    ),
+    # Blobs and events.
+    "publish-data-blob": LazyCommand(
+        "catenula.cli.chain.blobs:publish_data_blob", "Publish a file."
+    ),
+    "read-data-blob": LazyCommand(
+        "catenula.cli.chain.blobs:read_data_blob", "Check that a blob can be read."
+    ),
+    "list-events-from-index": LazyCommand(
+        "catenula.cli.chain.show:list_events_from_index",
+        "Show the events of a stream that are known here.",
+    ),
+    # What is here.
     "wallet": LazyTable(_WALLET, "Look at the wallet and change it."),
+    "chain": LazyTable(_CHAIN, "Look at chains that are known here."),
     # Validators.
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
+    "net": LazyTable(_NET, "Run a local network."),
+    "faucet": LazyCommand("catenula.cli.admin.faucet:faucet", "Run a faucet until Ctrl-C."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
         "catenula.cli.admin.genesis:create_genesis_config",
@@ -100,6 +197,9 @@ COMMANDS: Rows = {
     ),
     "completion": LazyCommand(
         "catenula.cli.admin.tools:completion", "Print a script for your shell's completion."
+    ),
+    "help-json": LazyCommand(
+        "catenula.cli.help_json:help_json", "Print what --json prints.", hidden=True
     ),
     "help-markdown": LazyCommand(
         "catenula.cli.admin.tools:help_markdown", "Print all help as Markdown.", hidden=True

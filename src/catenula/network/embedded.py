@@ -25,14 +25,7 @@ from catenula.protocol import GenesisConfig
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import CommitThreads
-
-_SWITCH_INTERVAL_SECONDS = 0.0002
-"""Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
-make each of them wait for the event loop."""
-
-_GC_THRESHOLDS = (20_000, 20, 50)
-"""Blocks and certificates in the nodes' caches are immutable and acyclic, but the collector looks
-at all of them in every full pass; with the default thresholds that costs a fifth of the work."""
+from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
 
 
 class EmbeddedNetwork:
@@ -47,10 +40,10 @@ class EmbeddedNetwork:
         applications: ApplicationLoader,
     ) -> None:
         self.configuration, self.folder = configuration, folder
-        gc.set_threshold(*_GC_THRESHOLDS)
+        gc.set_threshold(*GC_THRESHOLDS)
         self.clock, self.applications = clock, applications
         if folder is not None:
-            sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+            sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self.commit_threads = CommitThreads()
         self.validators = [
             EmbeddedValidator(

@@ -75,12 +75,24 @@ def _parse_rocksdb(text: str, rest: str) -> Location:
     return Location("rocksdb", path, more[1] if len(more) == 2 else DEFAULT_NAMESPACE)
 
 
+def check_shareable(location: Location) -> Location:
+    """The location, or `LocalError` for a store that several processes cannot open at once."""
+    if location.is_shared:
+        return location
+    kind = "is for one process at a time" if location.is_lasting else "is the memory of one process"
+    raise LocalError(
+        f"the storage {location.kind}:{location.path} {kind}; give sqlite:PATH to run several "
+        "processes, or leave out --processes",
+        retryable=False,
+    )
+
+
 def _refused(text: str, reason: str) -> LocalError:
     return LocalError(f"the storage {text!r} is refused: {reason}", retryable=False, storage=text)
 
 
-def open_location(location: Location) -> Store:
-    """Open the store, making it and its folder if need be.
+def open_location(location: Location, *, patience_seconds: float = 0.0) -> Store:
+    """Open the store, making it and its folder if need be; see `open_store` about the patience.
 
     Raises `LocalError` for a database of the reference: its blocks can be fetched again.
     """
@@ -94,7 +106,7 @@ def open_location(location: Location) -> Store:
                 storage=location.path,
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-    return open_store(location.engine_text())
+    return open_store(location.engine_text(), patience_seconds=patience_seconds)
 
 
 def _is_foreign(path: Path) -> bool:

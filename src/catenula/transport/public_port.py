@@ -1,28 +1,183 @@
-"""The public port of a validator: everything clients need, behind one address (spec 06 §3.2)."""
+"""The public port of a validator: everything clients need, behind one address (spec 06 §3.2).
 
-from catenula.transport.endpoints import CallObserver, method_endpoints
+    HTTP/2 in clear text        → the server of the gRPC library, behind a private socket
+    HTTP/1.1                    → gRPC-Web
+    TLS, only ``h2`` offered    → as HTTP/2 in clear text (native gRPC clients)
+    TLS, ``http/1.1`` offered   → gRPC-Web over HTTP/2 if the client can, else over HTTP/1.1
+
+Health, reflection and CORS come with it.
+"""
+
+import asyncio
+import shutil
+import socket
+import ssl
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from catenula.base.errors import LocalError
+from catenula.base.limits import (
+    MAX_PUBLIC_BACKLOG,
+    MAX_PUBLIC_BUFFER_BYTES,
+    PEEK_SECONDS,
+)
+from catenula.transport.arriving import BodyBudget
+from catenula.transport.endpoints import CallObserver, Endpoints, method_endpoints
 from catenula.transport.grpc_server import GrpcServer
+from catenula.transport.grpc_web import Exchange, answer
+from catenula.transport.health import health_endpoints
+from catenula.transport.http1 import Http1Connection
+from catenula.transport.http2 import Http2Connection
+from catenula.transport.newcomers import Newcomer, Reception, Speech
 from catenula.transport.public_service import PublicService
+from catenula.transport.reflection import reflection_endpoints
+from catenula.transport.splice import Splice
+
+_PASSIVE = socket.AI_PASSIVE
+
+
+class TlsFiles(NamedTuple):
+    """Where the certificate (with its chain) and its key are, as PEM."""
+
+    certificate: Path
+    key: Path
+
+
+_Connection = Splice | Http1Connection | Http2Connection
 
 
 class PublicServer:
     """A running public port."""
 
-    def __init__(self, server: GrpcServer, port: int) -> None:
-        self._server = server
-        self.port = port
+    def __init__(
+        self, endpoints: Endpoints, grpc: GrpcServer, *, contexts: dict[Speech, ssl.SSLContext]
+    ) -> None:
+        self._endpoints, self._grpc, self._contexts = endpoints, grpc, contexts
+        self._budget = BodyBudget(MAX_PUBLIC_BUFFER_BYTES)
+        self._folder = Path(tempfile.mkdtemp(prefix="catenula-"))
+        self._path = str(self._folder / "grpc")
+        self._open: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reception: Reception | None = None
+        self.port = 0
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return 0 if self._reception is None else self._reception.connections
+
+    async def start(self, listener: socket.socket) -> None:
+        """Serve at a socket that is bound already."""
+        await self._grpc.start(f"unix:{self._path}")
+        self.port = listener.getsockname()[1]
+        self._reception = Reception(listener, self._welcome)
+
+    def _welcome(self, newcomer: Newcomer) -> None:
+        task = asyncio.get_running_loop().create_task(self._hand_over(newcomer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hand_over(self, newcomer: Newcomer) -> None:
+        """Let the protocol that fits have the connection."""
+        protocol = self._make_protocol(newcomer.speech)
+        context = self._contexts.get(newcomer.speech)
+        self._open.add(protocol)
+        if newcomer.speech.is_encrypted != bool(self._contexts):
+            newcomer.socket.close()
+            self._closed(protocol)
+            return
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol,
+                newcomer.socket,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else PEEK_SECONDS,
+            )
+        except OSError:  # Also every failure of a TLS handshake.
+            newcomer.socket.close()
+            self._closed(protocol)
+
+    def _make_protocol(self, speech: Speech) -> _Connection:
+        if speech in (Speech.HTTP2, Speech.TLS_GRPC):
+            return Splice(self._path, self._closed)
+        kind = Http2Connection if speech is Speech.TLS_HTTP2 else Http1Connection
+        return kind(self._answer, self._budget, self._closed)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        await answer(exchange, self._endpoints)
+
+    def _closed(self, connection: _Connection) -> None:
+        if connection in self._open and self._reception is not None:
+            self._open.discard(connection)
+            self._reception.gone()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Take no more calls; those that run may end within the grace period."""
-        await self._server.close(grace_seconds)
+        if self._reception is not None:
+            self._reception.close()
+        await self._grpc.close(grace_seconds)
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self._open):
+            connection.shut_down()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 async def serve_public(
-    service: PublicService, *, host: str, port: int, observer: CallObserver | None = None
+    service: PublicService,
+    *,
+    host: str,
+    port: int,
+    tls: TlsFiles | None = None,
+    observer: CallObserver | None = None,
 ) -> PublicServer:
-    """Serve a validator's methods at ``host:port``; port 0 takes a free one.
+    """Serve a validator at ``host:port``; port 0 takes a free one. Needs a running event loop.
 
-    Raises `LocalError` when the address cannot be listened at.
+    With ``tls`` the port speaks nothing but TLS. ``observer`` hears of every call of the
+    validator's methods. Raises `LocalError` when the address or the certificate cannot be used.
     """
-    server = GrpcServer(method_endpoints(service, observer))
-    return PublicServer(server, await server.start(f"{host}:{port}"))
+    contexts = {} if tls is None else _make_contexts(tls)
+    endpoints = {
+        **method_endpoints(service, observer),
+        **health_endpoints(),
+        **reflection_endpoints(),
+    }
+    listener = await _listen(host, port)
+    server = PublicServer(endpoints, GrpcServer(endpoints), contexts=contexts)
+    await server.start(listener)
+    return server
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=MAX_PUBLIC_BACKLOG)
+    except OSError as error:
+        raise LocalError(
+            f"nothing can listen at {host}:{port}: {error.strerror or error}; "
+            "choose another port, or stop what uses this one",
+            retryable=False,
+        ) from error
+
+
+def _make_contexts(tls: TlsFiles) -> dict[Speech, ssl.SSLContext]:
+    """TLS settings per kind of client; they differ in the protocol that is agreed on."""
+    agreed = {Speech.TLS_HTTP1: "http/1.1", Speech.TLS_HTTP2: "h2", Speech.TLS_GRPC: "h2"}
+    contexts = {}
+    for speech, name in agreed.items():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(tls.certificate, tls.key)
+        except OSError as error:
+            raise LocalError(
+                f"the certificate {tls.certificate} with key {tls.key} cannot be used: {error}; "
+                "both must be PEM files that belong together",
+                retryable=False,
+            ) from error
+        context.set_alpn_protocols([name])
+        contexts[speech] = context
+    return contexts

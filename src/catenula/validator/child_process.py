@@ -14,13 +14,15 @@ from typing import Any
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.storage.engine import Claim, Store, open_store
 from catenula.storage.shared import SharedStore
+from catenula.transport.event_loop import loop_factory
 from catenula.validator.committer import committer_for
 from catenula.validator.frames import Role
 from catenula.validator.front_door import FrontDoor
 from catenula.validator.logs import Log, set_up_logs
 from catenula.validator.process_spec import ValidatorSpec
 from catenula.validator.routing import routing
-from catenula.validator.server import prepare_store, tune_process
+from catenula.validator.server import prepare_store
+from catenula.validator.tuning import tune_process
 from catenula.validator.worker_link import WorkerLink
 from catenula.validator.worker_process import Place, start_worker
 
@@ -69,14 +71,7 @@ def run_job(job: Job) -> int:
 
 def _loop_factory(job: Job) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The front door runs on the standard loop, which the gRPC library is made for."""
-    if job.worker is None:
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    return None if job.worker is None else loop_factory()
 
 
 Serve = Callable[[Job, Store, asyncio.Event], Coroutine[Any, Any, int]]
@@ -119,7 +114,9 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
         for number, endpoint in enumerate(spec.endpoints())
     ]
     door = FrontDoor(SharedStore(store), committer, links=links, worker_of=routing(len(links)))
-    public = await serve_public(door, host=config.listen.host, port=job.port)
+    public = await serve_public(
+        door, host=config.listen.host, port=job.port, tls=config.tls_files()
+    )
     door.start()
     Log("front door").info("serving", address=str(config.address), port=public.port)
     job.report({"event": "ready", "port": public.port})

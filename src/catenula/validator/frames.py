@@ -149,6 +149,8 @@ class FrameConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
         self.is_open = False
+        self.is_refused = False
+        """Whether to hang up as soon as there is a connection."""
         self.on_open: Callable[[FrameConnection], None] = _nothing
         self.on_frame: Callable[[Frame], None] = _nothing
         self.on_close: Callable[[FrameConnection], None] = _nothing
@@ -159,6 +161,9 @@ class FrameConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake."""
         self._transport = transport  # type: ignore[assignment]  # A stream's transport.
+        if self.is_refused:
+            self.abort()
+            return
         self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)  # type: ignore[union-attr]  # Set above.
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(HANDSHAKE_SECONDS, self.abort)

@@ -5,8 +5,6 @@ graceful: what runs is finished, new calls are refused, subscriptions end with U
 then does whoever owns the store close it.
 """
 
-import gc
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +19,7 @@ from catenula.validator.configuration import ServerConfig
 from catenula.validator.driver import NodeDriver
 from catenula.validator.logs import Log
 from catenula.validator.sweep import Sweeper
+from catenula.validator.tuning import tune_process
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
 if TYPE_CHECKING:
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 2.0
 """How long running calls may take when a server stops."""
-
-SWITCH_INTERVAL_SECONDS = 0.0002
-"""Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
-make each of them wait for the event loop."""
-
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Blocks and certificates in caches are immutable and acyclic, but the collector looks at all of
-them in every full pass; with the default thresholds that costs a fifth of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,10 @@ async def start_validator_server(
     sweeper = Sweeper(driver)
     try:
         public = await serve_public(
-            NodeService(driver), host=config.listen.host, port=config.listen.port
+            NodeService(driver),
+            host=config.listen.host,
+            port=config.listen.port,
+            tls=config.tls_files(),
         )
     except BaseException:
         await committer.close()
@@ -116,12 +110,6 @@ async def start_validator_server(
         "serving", address=str(config.address), port=server.port, public_key=config.public_key
     )
     return server
-
-
-def tune_process() -> None:
-    """Settings of the interpreter for a process that is a validator or a part of one."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) -> Worker:

@@ -15,7 +15,7 @@ from typing import Any
 
 from catenula.base.errors import LocalError
 from catenula.protocol import GenesisConfig
-from catenula.storage.locations import check_shareable, parse_location
+from catenula.storage.location import check_shareable, parse_location
 from catenula.validator.configuration import LogOptions, ServerConfig
 from catenula.validator.process_spec import ValidatorSpec
 
@@ -136,6 +136,10 @@ class Supervisor:
         """The helper process."""
         return self._process.pid
 
+    async def ended(self) -> None:
+        """Return when the helper process has ended, and with it everything it has started."""
+        await self._process.wait()
+
     async def start_validator(
         self,
         config: ServerConfig,
@@ -148,7 +152,7 @@ class Supervisor:
 
         Raises `LocalError` for a storage that several processes cannot share.
         """
-        location = check_shareable(parse_location(storage)).engine_location
+        location = check_shareable(parse_location(storage)).engine_text()
         folder = self.folder / str(len(self._validators))
         spec = ValidatorSpec.make(config, location, folder, name=name, genesis=genesis)
         spec.endpoints()
@@ -226,7 +230,7 @@ async def start_validator_processes(
         return await supervisor.start_validator(config, storage, name=name, genesis=genesis)
     own = await Supervisor.start(config.logs)
     try:
-        location = check_shareable(parse_location(storage)).engine_location
+        location = check_shareable(parse_location(storage)).engine_text()
         spec = ValidatorSpec.make(config, location, own.folder / "0", name=name, genesis=genesis)
         return await own.start_spec(spec, owns=True)
     except BaseException:

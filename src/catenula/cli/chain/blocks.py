@@ -6,7 +6,10 @@ from typing import Any
 from catenula.base.integers import format_amount
 from catenula.cli.session import Session
 from catenula.client.chain_client import ChainClient
+from catenula.client.errors import EmptyBlock
+from catenula.client.outcomes import Committed, Conflict, WaitForTimeout
 from catenula.client.staging import Estimate
+from catenula.client.waiting import wait_for_round
 from catenula.protocol import BlobContent, ConfirmedBlockCertificate, Operation
 
 
@@ -27,7 +30,9 @@ async def make_block(
         show_estimate(session, chain, operations=operations, estimate=estimate)
         return None
     with session.output.progress("making a block"):
-        return await chain.commit(operations, blobs)
+        certificate = await chain.commit(operations, blobs)
+    await session.note_block(certificate)
+    return certificate
 
 
 def block_data(certificate: ConfirmedBlockCertificate) -> dict[str, Any]:
@@ -71,3 +76,49 @@ def show_estimate(
             f"left for later: {estimate.dropped_bundles}"
         )
     session.output.result(data, "\n".join(lines))
+
+
+async def take_in_messages(
+    session: Session, chain: ChainClient, *, dry_run: bool
+) -> list[ConfirmedBlockCertificate] | None:
+    """Blocks of waiting messages until none are left, waiting through rounds; None when dry."""
+    if dry_run:
+        try:
+            estimate = await chain.estimate()
+        except EmptyBlock:
+            session.output.result({"dry_run": True, "chain_id": str(chain.chain_id)}, "nothing")
+        else:
+            show_estimate(session, chain, operations=(), estimate=estimate)
+        return None
+    made: list[ConfirmedBlockCertificate] = []
+    with session.output.progress("taking in messages") as progress:
+        while True:
+            certificates, stopped = await chain.process_inbox()
+            made += certificates
+            progress.update(f"taking in messages: {len(made)} blocks")
+            if stopped is None:
+                break
+            if isinstance(stopped, WaitForTimeout):
+                await wait_for_round(chain.context, chain.chain_id, stopped)
+            else:
+                await chain.synchronize()
+    for certificate in made:
+        await session.note_block(certificate)
+    return made
+
+
+async def finish_pending(session: Session, chain: ChainClient) -> ConfirmedBlockCertificate | None:
+    """The block that was pending, once it is final; None when there was none."""
+    with session.output.progress("finishing the block"):
+        await chain.synchronize()
+        while True:
+            outcome = await chain.process_pending_block()
+            if isinstance(outcome, Committed):
+                break
+            if isinstance(outcome, Conflict):
+                session.output.warn("another block took the height; this one is given up")
+                return None
+            await wait_for_round(chain.context, chain.chain_id, outcome)
+    if outcome.value is not None:
+        await session.note_block(outcome.value)
+    return outcome.value

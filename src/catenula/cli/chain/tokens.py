@@ -1,8 +1,11 @@
 """``catenula transfer`` and the balances."""
 
+from typing import Any
+
 import click
 
-from catenula.base.integers import Amount
+from catenula.base.identifiers import AccountOwner
+from catenula.base.integers import Amount, format_amount
 from catenula.cli.chain.blocks import block_data, make_block
 from catenula.cli.command import DRY_RUN, Invocation, command
 from catenula.cli.parameters import ACCOUNT, AMOUNT
@@ -31,3 +34,63 @@ def transfer(
             session.output.result(block_data(made))
 
     invocation.run(body)
+
+
+_ACCOUNT = click.argument("account", type=ACCOUNT, required=False)
+
+
+@command()
+@_ACCOUNT
+def local_balance(invocation: Invocation, account: Account | None) -> None:
+    """Show what an account holds after the last block that is known here."""
+
+    async def body(session: Session) -> None:
+        named = _named(session, account)
+        chain = await session.local_chain(named.chain_id)
+        _show(session, named, await chain.local_balance(named.owner))
+
+    invocation.run(body)
+
+
+@command()
+@_ACCOUNT
+def query_balance(invocation: Invocation, account: Account | None) -> None:
+    """Show what an account would hold once the waiting messages are taken in."""
+
+    async def body(session: Session) -> None:
+        named = _named(session, account)
+        chain = await session.local_chain(named.chain_id)
+        await session.client.context.local.driver.settled()
+        _show(session, named, await chain.query_balance(named.owner))
+
+    invocation.run(body)
+
+
+@command()
+@_ACCOUNT
+def sync_balance(invocation: Invocation, account: Account | None) -> None:
+    """As `sync` and then `query-balance`."""
+
+    async def body(session: Session) -> None:
+        session.output.warn("this command is deprecated; use sync, then query-balance")
+        named = _named(session, account)
+        chain = await session.chain(named.chain_id)
+        with session.output.progress("synchronizing"):
+            await chain.synchronize()
+        _show(session, named, await chain.query_balance(named.owner))
+
+    invocation.run(body)
+
+
+def _named(session: Session, account: Account | None) -> Account:
+    return account or Account(session.chain_id(None), AccountOwner.CHAIN)
+
+
+def _show(session: Session, account: Account, balance: Amount) -> None:
+    text = format_amount(balance)
+    data: dict[str, Any] = {
+        "chain_id": str(account.chain_id),
+        "owner": str(account.owner),
+        "balance": text,
+    }
+    session.output.result(data, text)

@@ -11,7 +11,7 @@ from catenula.cli.server.options import CONFIG_FILE, GENESIS_FILE, STORAGE
 
 if TYPE_CHECKING:
     from catenula.protocol import GenesisConfig
-    from catenula.storage.locations import StoreLocation
+    from catenula.storage.location import Location
     from catenula.validator.configuration import ServerConfig
 
 
@@ -37,7 +37,7 @@ def run(
     start to start. Logs go to stderr.
     """
     from catenula.client.files.genesis_json import read_genesis
-    from catenula.storage.locations import check_shareable, parse_location
+    from catenula.storage.location import check_shareable, parse_location
     from catenula.validator.configuration import check_configuration, load_configuration
 
     loaded = load_configuration(config)
@@ -55,17 +55,17 @@ def run(
 
 
 def _run_here(
-    config: "ServerConfig", location: "StoreLocation", genesis: "GenesisConfig | None"
+    config: "ServerConfig", location: "Location", genesis: "GenesisConfig | None"
 ) -> None:
     import asyncio
 
     from catenula.validator.server import serve_until_stopped
 
-    asyncio.run(serve_until_stopped(config, location.engine_location, genesis=genesis))
+    asyncio.run(serve_until_stopped(config, location.engine_text(), genesis=genesis))
 
 
 def _run_processes(
-    config: "ServerConfig", location: "StoreLocation", genesis: "GenesisConfig | None"
+    config: "ServerConfig", location: "Location", genesis: "GenesisConfig | None"
 ) -> None:
     import tempfile
 
@@ -77,7 +77,7 @@ def _run_processes(
     warm_up()
     with tempfile.TemporaryDirectory(prefix="catenula-") as folder:
         spec = ValidatorSpec.make(
-            config, location.engine_location, Path(folder) / "sockets", genesis=genesis
+            config, location.engine_text(), Path(folder) / "sockets", genesis=genesis
         )
         spec.endpoints()
         tree = ProcessTree(lambda _: None)

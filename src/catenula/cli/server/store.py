@@ -10,16 +10,15 @@ from catenula.base.timestamps import format_timestamp
 from catenula.cli.command import Invocation, command
 from catenula.cli.server.options import CONFIG_FILE, GENESIS_FILE, STORAGE
 from catenula.client.files.genesis_json import read_genesis
-from catenula.storage.engine import open_store
-from catenula.storage.locations import StoreLocation, parse_location
+from catenula.storage.location import Location, open_location, parse_location
 from catenula.storage.shared import SharedStore
 from catenula.validator.configuration import load_configuration
 from catenula.worker import initialize_store
 
 
-def _location(text: str) -> StoreLocation:
+def _location(text: str) -> Location:
     location = parse_location(text)
-    if location.kind == "memory":
+    if not location.is_lasting:
         raise LocalError(
             "a store in memory is gone when this command ends; give sqlite:PATH", retryable=False
         )
@@ -38,11 +37,11 @@ def initialize(invocation: Invocation, storage: str, genesis: Path) -> None:
     """
     location = _location(storage)
     config, _ = read_genesis(genesis)
-    with open_store(location.engine_location) as store:
+    with open_location(location) as store:
         store.claim()
         initialize_store(SharedStore(store), config)
-    invocation.output.result({"network": config.network_name, "storage": location.engine_location})
-    invocation.output.note(f"{location.engine_location} belongs to {config.network_name} now")
+    invocation.output.result({"network": config.network_name, "storage": location.engine_text()})
+    invocation.output.note(f"{location.engine_text()} belongs to {config.network_name} now")
 
 
 @command(short_help="Tell what a validator's store holds.")
@@ -54,9 +53,9 @@ def inspect(invocation: Invocation, config: Path | None, storage: str) -> None:
     Only reads; with sqlite: also while the validator runs.
     """
     location = _location(storage)
-    if not Path(location.engine_location.partition(":")[2]).exists():
+    if not Path(location.engine_text().partition(":")[2]).exists():
         raise LocalError(f"there is no store at {storage}", retryable=False)
-    with open_store(location.engine_location) as store:
+    with open_location(location) as store:
         data = _describe(SharedStore(store))
     if config is not None:
         data = {**_describe_configuration(config), **data}

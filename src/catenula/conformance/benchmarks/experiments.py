@@ -8,6 +8,7 @@ from catenula.conformance.benchmarks import (
     growth,
     local,
     processes,
+    wire,
 )
 from catenula.conformance.benchmarks.figures import Experiment
 
@@ -32,4 +33,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     growth.STATE_LEGACY,
     growth.HISTORY,
     growth.WALLET,
+)
+
+WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
+    wire.SINGLE_CHAIN,
+    wire.MANY_CHAINS,
+    wire.CERTIFICATES,
+    wire.ONE_DEAD,
 )

@@ -282,7 +282,7 @@ class _Attempt:
         Returns a time before which nothing can be proposed, if there is one.
         """
         context, session = self._chain.context, self._chain.session
-        async with session.lock:
+        async with self._chain.turn():
             await prepare_chain(context, session)
             unfinished = await process_pending(context, session)
             if isinstance(unfinished, WaitForTimeout):
