@@ -102,6 +102,9 @@ def _missing_roots(schema: GraphQLSchema, tree: DocumentNode) -> list[GraphQLErr
     ]
 
 
+_TOO_DEEP = 'InvalidRequest(Error("recursion limit exceeded", line: 1, column: 128))'
+
+
 class GraphqlEndpoint:
     """A schema and the context that its resolvers get."""
 
@@ -118,6 +121,8 @@ class GraphqlEndpoint:
             data = msgspec.json.decode(request.body)
         except msgspec.DecodeError:
             return Response(400, json_refusal(request.body).encode())
+        except RecursionError:
+            return Response(400, _TOO_DEEP.encode())
         if isinstance(data, list):
             return Response(400, b"UnsupportedBatch")
         operation = Operation.from_json(data)
