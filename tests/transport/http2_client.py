@@ -25,6 +25,11 @@ class Http2Client:
         self.flush()
         self._task = asyncio.ensure_future(self._read())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has ended the connection."""
+        return self._task.done()
+
     def flush(self) -> None:
         self._writer.write(self.connection.data_to_send())
 
@@ -79,8 +84,8 @@ class Http2Client:
 
     async def close(self) -> None:
         self._task.cancel()
-        self._writer.close()
-        with suppress(ConnectionError, asyncio.CancelledError):
+        self._writer.transport.abort()
+        with suppress(OSError, asyncio.CancelledError):
             await self._writer.wait_closed()
 
 

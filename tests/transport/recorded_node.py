@@ -1,6 +1,6 @@
 """A validator without a key that knows a recorded network, behind a public port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -43,16 +43,26 @@ def _network_folder() -> Path:
     return COMMITTED / "network"
 
 
-@asynccontextmanager
-async def recorded_port(run: str) -> AsyncIterator[PublicServer]:
-    """The port of a validator that stands where the recorded one stood at the end."""
+async def recorded_driver(run: str) -> tuple[NodeDriver, Callable[[], Coroutine[Any, Any, None]]]:
+    """A node that stands where the recorded one stood at the end, and what stops it."""
     store, worker = _replayed(run)
     committer = committer_for(store)
     driver = NodeDriver(worker, committer=committer, clock=SystemClock())
+
+    async def close() -> None:
+        await driver.stop()
+        await committer.close()
+
+    return driver, close
+
+
+@asynccontextmanager
+async def recorded_port(run: str) -> AsyncIterator[PublicServer]:
+    """The port of such a node."""
+    driver, close = await recorded_driver(run)
     server = await serve_public(NodeService(driver), host="127.0.0.1", port=0)
     try:
         yield server
     finally:
         await server.close()
-        await driver.stop()
-        await committer.close()
+        await close()

@@ -183,6 +183,15 @@ MAX_CACHED_EVENT_HEIGHTS = 65_536
 MAX_ENCODED_REQUESTS = 32
 """Requests whose bytes a client keeps, because they go to several validators."""
 
+MAX_ENCODED_REQUEST_BYTES = 1 << 20
+"""A larger request is encoded anew for every validator."""
+
+MAX_ITEMS_PER_REQUEST = 20_000
+"""Hashes or heights of one request that are looked up; an answer may be a prefix."""
+
+MAX_ITEMS_PER_TURN = 256
+"""Items of a long request that are looked up before other requests get their turn."""
+
 MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
 """Body of one gRPC-Web request: a message of the largest size as base64, and its frames."""
 

@@ -11,18 +11,19 @@ class BodyBudget:
     """Counts bytes of request bodies that all connections of a port hold in memory."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._left = limit_bytes
+        self._limit = limit_bytes
+        self.taken = 0
 
     def take(self, size: int) -> bool:
         """Reserve room for ``size`` bytes; False when there is none."""
-        if size > self._left:
+        if self.taken + size > self._limit:
             return False
-        self._left -= size
+        self.taken += size
         return True
 
     def give_back(self, size: int) -> None:
         """The bytes are gone."""
-        self._left += size
+        self.taken -= size
 
 
 class ArrivingBody:

@@ -95,7 +95,7 @@ class Http1Connection(asyncio.Protocol):
         self._answer, self._budget, self._on_close = answer, budget, on_close
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
-        self._refused = (httptools.HttpParserUpgrade, httptools.HttpParserError)
+        self._upgrade, self._no_http = httptools.HttpParserUpgrade, httptools.HttpParserError
         self._transport: asyncio.Transport = cast(Any, None)
         # Requests: the one whose bytes arrive, those that wait, the one that is answered.
         self._arriving: Http1Exchange | None = None
@@ -103,9 +103,11 @@ class Http1Connection(asyncio.Protocol):
         self._current: Http1Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._arrived_bytes = 0
         self._head_bytes = 0
         self._in_head = True
         self._url = b""
+        self._is_deaf = False
         # Responses: what is to be written, and whether the client reads.
         self._outgoing: list[bytes] = []
         self._writable = asyncio.Event()
@@ -134,15 +136,18 @@ class Http1Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        if self._is_ending:
+        if self._is_ending or self._is_deaf:
             return
         if self._in_head:
-            self._head_bytes += len(data)
+            self._arrived_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except self._refused:
+        except self._upgrade:
+            # Nothing else is spoken here; the request is answered as if it had not asked for it.
+            self._is_deaf = True
+        except self._no_http:
             self._refuse(400)
-        if self._in_head and self._head_bytes > MAX_PUBLIC_HEADER_BYTES:
+        if self._in_head and self._arrived_bytes > MAX_PUBLIC_HEADER_BYTES:
             self._refuse(431)
 
     def pause_writing(self) -> None:
@@ -157,7 +162,7 @@ class Http1Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head, self._url = True, b""
+        self._in_head, self._url, self._head_bytes = True, b"", 0
         self._arriving = Http1Exchange(self, self._budget)
         self._expect(PUBLIC_HEAD_SECONDS, self._end_idle)
 
@@ -167,11 +172,10 @@ class Http1Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or a trailer, which is counted and ignored."""
-        if not self._in_head:
-            self._head_bytes += len(name) + len(value)
-            if self._head_bytes > MAX_PUBLIC_HEADER_BYTES:
-                self._refuse(431)
-        elif self._arriving is not None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_PUBLIC_HEADER_BYTES:
+            self._refuse(431)
+        elif self._in_head and self._arriving is not None:
             key = name.decode("latin-1").lower()
             self._arriving.headers[key] = value.decode("latin-1").strip()
 
@@ -180,11 +184,15 @@ class Http1Connection(asyncio.Protocol):
         exchange = self._arriving
         if exchange is None or self._is_ending:
             return
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._arrived_bytes = False, 0
         exchange.method = self._parser.get_method().decode("latin-1")
         exchange.path = self._url.partition(b"?")[0].decode("latin-1")
         exchange.is_chunkable = self._parser.get_http_version() == "1.1"
-        exchange.can_be_followed = exchange.is_chunkable and self._parser.should_keep_alive()
+        exchange.can_be_followed = (
+            exchange.is_chunkable
+            and self._parser.should_keep_alive()
+            and not self._parser.should_upgrade()
+        )
         self._cancel_timer()
         exchange.arriving.limit_seconds(PUBLIC_BODY_SECONDS)
         declared = exchange.headers.get("content-length", "0")[:20]
@@ -204,7 +212,7 @@ class Http1Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A request is complete."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._arrived_bytes = True, 0
         if self._arriving is not None:
             self._arriving.arriving.complete()
             self._arriving = None

@@ -89,16 +89,17 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        from h2.settings import SettingCodes
+        from h2.settings import SettingCodes, Settings
 
         self._transport = cast(asyncio.Transport, transport)
-        self._connection.update_settings(
-            {
+        self._connection.local_settings = Settings(
+            client=False,
+            initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: MAX_PUBLIC_STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
                 SettingCodes.MAX_HEADER_LIST_SIZE: MAX_PUBLIC_HEADER_BYTES,
                 SettingCodes.ENABLE_PUSH: 0,
-            }
+            },
         )
         self._connection.initiate_connection()
         self._connection.increment_flow_control_window(_CONNECTION_WINDOW)

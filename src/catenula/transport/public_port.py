@@ -67,6 +67,11 @@ class PublicServer:
         """Connections that are open now."""
         return 0 if self._reception is None else self._reception.connections
 
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of request bodies that are in memory now."""
+        return self._budget.taken
+
     async def start(self, listener: socket.socket) -> None:
         """Serve at a socket that is bound already."""
         await self._grpc.start(f"unix:{self._path}")
