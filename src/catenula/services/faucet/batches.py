@@ -273,6 +273,8 @@ class _Attempt:
         self._chain, self._ledger, self._grants, self._metrics = chain, ledger, grants, metrics
         self.accepted: list[_Claim] = []
         self.operations: list[Operation] = []
+        self._taken: set[tuple[AccountOwner, bool]] = set()
+        self._spent = 0
 
     async def run(self, batch: Sequence[_Claim]) -> Timestamp | None:
         """Answer claims; those that must go into another block stay unanswered.
@@ -323,6 +325,8 @@ class _Attempt:
             return
         self.accepted.append(claim)
         self.operations.append(operation)
+        self._taken.add((claim.owner, claim.is_daily))
+        self._spent += cost
 
     def _open(self, claim: _Claim) -> tuple[Operation, Amount]:
         owner, amount = claim.owner, self._grants.amount
@@ -340,17 +344,13 @@ class _Attempt:
         return Transfer(AccountOwner.CHAIN, Account(row.chain_id, owner), amount), amount
 
     def _is_in_block(self, claim: _Claim) -> bool:
-        return any(
-            (other.owner, other.is_daily) == (claim.owner, claim.is_daily)
-            for other in self.accepted
-        )
+        return (claim.owner, claim.is_daily) in self._taken
 
     def _check_rate(self, cost: Amount) -> None:
         limit = self._grants.rate_limit
         if limit is None:
             return
-        spent = sum(_cost(operation) for operation in self.operations)
-        remaining = self._balance() - spent - cost
+        remaining = self._balance() - self._spent - cost
         if not limit.allows(remaining, self._chain.context.clock.now()):
             self._metrics.rate_limited()
             raise FaucetRefusal(errors.RATE_LIMITED)
@@ -385,12 +385,6 @@ def check_daily_claim(ledger: ClaimLedger, owner: AccountOwner, now: Timestamp) 
     if period_of(row.created_at, now) <= ledger.last_period(owner):
         raise FaucetRefusal(errors.CLAIMED_THIS_PERIOD)
     return row
-
-
-def _cost(operation: Operation) -> Amount:
-    if isinstance(operation, OpenChain):
-        return operation.config.balance
-    return operation.amount if isinstance(operation, Transfer) else Amount(0)
 
 
 def _failed_operation(error: ClientError) -> int | None:
