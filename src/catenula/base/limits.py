@@ -296,3 +296,9 @@ MAX_FAUCET_ANSWER_BYTES = 64 << 20
 
 MAX_WATCHED_NOTIFICATIONS = 1_000
 """Notifications of which a watching client remembers who has sent them."""
+
+FIRST_REQUEST_SECONDS = 1.0
+"""An HTTP/2 connection without a request is taken for one of a native client after this time."""
+
+MAX_FIRST_FRAMES_BYTES = 64 * 1024
+"""So much of an HTTP/2 connection is kept until it is known what the client wants."""

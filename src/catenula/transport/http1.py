@@ -88,7 +88,7 @@ class Http1Connection(asyncio.Protocol):
     """One connection: requests in the order of their arrival, one answered at a time."""
 
     def __init__(
-        self, answer: Answer, budget: BodyBudget, on_close: Callable[["Http1Connection"], None]
+        self, answer: Answer, budget: BodyBudget, on_close: Callable[[object], None]
     ) -> None:
         import httptools
 

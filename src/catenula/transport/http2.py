@@ -64,7 +64,7 @@ class Http2Connection(asyncio.Protocol):
     """One connection with many streams."""
 
     def __init__(
-        self, answer: Answer, budget: BodyBudget, on_close: Callable[["Http2Connection"], None]
+        self, answer: Answer, budget: BodyBudget, on_close: Callable[[object], None]
     ) -> None:
         import h2.config
         import h2.connection

@@ -1,9 +1,9 @@
 """The public port of a validator: everything clients need, behind one address (spec 06 §3.2).
 
-    HTTP/2 in clear text        → the server of the gRPC library, behind a private socket
-    HTTP/1.1                    → gRPC-Web
-    TLS, only ``h2`` offered    → as HTTP/2 in clear text (native gRPC clients)
-    TLS, ``http/1.1`` offered   → gRPC-Web over HTTP/2 if the client can, else over HTTP/1.1
+    HTTP/1.1                           → gRPC-Web
+    HTTP/2, first request native       → the gRPC library's server, behind a private socket
+    HTTP/2, first request of the web   → our own HTTP/2: gRPC-Web, and native calls too
+    TLS                                → the same inside, HTTP/2 for all who can speak it
 
 Health, reflection and CORS come with it.
 """
@@ -24,6 +24,7 @@ from catenula.base.limits import (
 )
 from catenula.transport.arriving import BodyBudget
 from catenula.transport.endpoints import CallObserver, Endpoints, method_endpoints
+from catenula.transport.first_frames import Http2Beginning, TlsBeginning
 from catenula.transport.grpc_server import GrpcServer
 from catenula.transport.grpc_web import Exchange, answer
 from catenula.transport.health import health_endpoints
@@ -44,16 +45,16 @@ class TlsFiles(NamedTuple):
     key: Path
 
 
-_Connection = Splice | Http1Connection | Http2Connection
+_Connection = Http1Connection | Http2Beginning | TlsBeginning
 
 
 class PublicServer:
     """A running public port."""
 
     def __init__(
-        self, endpoints: Endpoints, grpc: GrpcServer, *, contexts: dict[Speech, ssl.SSLContext]
+        self, endpoints: Endpoints, grpc: GrpcServer, *, context: ssl.SSLContext | None
     ) -> None:
-        self._endpoints, self._grpc, self._contexts = endpoints, grpc, contexts
+        self._endpoints, self._grpc, self._context = endpoints, grpc, context
         self._budget = BodyBudget(MAX_PUBLIC_BUFFER_BYTES)
         self._folder = Path(tempfile.mkdtemp(prefix="catenula-"))
         self._path = str(self._folder / "grpc")
@@ -86,9 +87,8 @@ class PublicServer:
     async def _hand_over(self, newcomer: Newcomer) -> None:
         """Let the protocol that fits have the connection."""
         protocol = self._make_protocol(newcomer.speech)
-        context = self._contexts.get(newcomer.speech)
         self._open.add(protocol)
-        if newcomer.speech.is_encrypted != bool(self._contexts):
+        if (newcomer.speech is Speech.TLS) != (self._context is not None):
             newcomer.socket.close()
             self._closed(protocol)
             return
@@ -96,23 +96,36 @@ class PublicServer:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
                 newcomer.socket,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else PEEK_SECONDS,
+                ssl=self._context,
+                ssl_handshake_timeout=None if self._context is None else PEEK_SECONDS,
             )
         except OSError:  # Also every failure of a TLS handshake.
             newcomer.socket.close()
             self._closed(protocol)
 
     def _make_protocol(self, speech: Speech) -> _Connection:
-        if speech in (Speech.HTTP2, Speech.TLS_GRPC):
-            return Splice(self._path, self._closed)
-        kind = Http2Connection if speech is Speech.TLS_HTTP2 else Http1Connection
-        return kind(self._answer, self._budget, self._closed)
+        if speech is Speech.TLS:
+            return TlsBeginning(self._choose_version, self._closed)
+        if speech is Speech.HTTP2:
+            return Http2Beginning(self._choose_server, self._closed)
+        return Http1Connection(self._answer, self._budget, self._closed)
+
+    def _choose_version(
+        self, is_http2: bool, beginning: TlsBeginning
+    ) -> Http2Beginning | Http1Connection:
+        if is_http2:
+            return Http2Beginning(self._choose_server, beginning.closed)
+        return Http1Connection(self._answer, self._budget, beginning.closed)
+
+    def _choose_server(self, is_web: bool, beginning: Http2Beginning) -> Splice | Http2Connection:
+        if is_web:
+            return Http2Connection(self._answer, self._budget, beginning.closed)
+        return Splice(self._path, beginning.closed)
 
     async def _answer(self, exchange: Exchange) -> None:
         await answer(exchange, self._endpoints)
 
-    def _closed(self, connection: _Connection) -> None:
+    def _closed(self, connection: object) -> None:
         if connection in self._open and self._reception is not None:
             self._open.discard(connection)
             self._reception.gone()
@@ -142,14 +155,14 @@ async def serve_public(
     With ``tls`` the port speaks nothing but TLS. ``observer`` hears of every call of the
     validator's methods. Raises `LocalError` when the address or the certificate cannot be used.
     """
-    contexts = {} if tls is None else _make_contexts(tls)
+    context = None if tls is None else _make_context(tls)
     endpoints = {
         **method_endpoints(service, observer),
         **health_endpoints(),
         **reflection_endpoints(),
     }
     listener = await _listen(host, port)
-    server = PublicServer(endpoints, GrpcServer(endpoints), contexts=contexts)
+    server = PublicServer(endpoints, GrpcServer(endpoints), context=context)
     await server.start(listener)
     return server
 
@@ -168,21 +181,16 @@ async def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _make_contexts(tls: TlsFiles) -> dict[Speech, ssl.SSLContext]:
-    """TLS settings per kind of client; they differ in the protocol that is agreed on."""
-    agreed = {Speech.TLS_HTTP1: "http/1.1", Speech.TLS_HTTP2: "h2", Speech.TLS_GRPC: "h2"}
-    contexts = {}
-    for speech, name in agreed.items():
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(tls.certificate, tls.key)
-        except OSError as error:
-            raise LocalError(
-                f"the certificate {tls.certificate} with key {tls.key} cannot be used: {error}; "
-                "both must be PEM files that belong together",
-                retryable=False,
-            ) from error
-        context.set_alpn_protocols([name])
-        contexts[speech] = context
-    return contexts
+def _make_context(tls: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        raise LocalError(
+            f"the certificate {tls.certificate} with key {tls.key} cannot be used: {error}; "
+            "both must be PEM files that belong together",
+            retryable=False,
+        ) from error
+    return context

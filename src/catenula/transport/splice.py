@@ -1,12 +1,15 @@
 """Hands a connection's bytes to another socket and back, with back-pressure both ways.
 
-Neither side is read while the other does not take what came from it, so a connection holds little
-more than the two transports' write buffers.
+What `first_frames` has sent in the server's name is settled here. Neither side is read while the
+other does not take what came from it, so a connection holds little more than the two transports'
+write buffers.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Any, cast
+
+from catenula.transport.first_frames import FirstAcknowledgement
 
 MAX_EARLY_BYTES = 64 * 1024
 """What a client may send before the other side is connected; then it is not read for a while."""
@@ -15,13 +18,14 @@ MAX_EARLY_BYTES = 64 * 1024
 class Splice(asyncio.Protocol):
     """The client's side of a spliced connection; connects the other side by itself."""
 
-    def __init__(self, path: str, on_close: Callable[["Splice"], None]) -> None:
+    def __init__(self, path: str, on_close: Callable[[object], None]) -> None:
         self._path, self._on_close = path, on_close
         self._transport: asyncio.Transport = cast(Any, None)
         self._other: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self._early_bytes = 0
         self._connecting: asyncio.Task[None] | None = None
+        self._acknowledgement: FirstAcknowledgement | None = FirstAcknowledgement()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is there: connect the other side."""
@@ -49,6 +53,10 @@ class Splice(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
+        if self._acknowledgement is not None:
+            data = self._acknowledgement.without(data)
+            if self._acknowledgement.is_done:
+                self._acknowledgement = None
         if self._other is not None:
             self._other.write(data)
             return
