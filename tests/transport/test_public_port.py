@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from catenula.base.errors import LocalError
 from catenula.transport.calls import METHODS, CallStatus, StatusCode
 from catenula.transport.endpoints import FinishedCall
 from catenula.transport.event_loop import loop_factory
-from catenula.transport.first_frames import EMPTY_SETTINGS, FirstAcknowledgement, FirstFrames
 from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
-from catenula.transport.newcomers import HTTP2_PREFACE, Speech, recognise
+from catenula.transport.http2_frames import PREFACE
+from catenula.transport.newcomers import Speech, recognise
 from catenula.transport.public_port import TlsFiles, serve_public
 from tests.network.support import asynchronous
 from tests.transport.certificates import make_certificate
@@ -307,35 +305,12 @@ async def test_a_wrong_certificate_is_refused_with_advice(tmp_path: Path) -> Non
 
 
 def test_clients_are_recognised_by_their_first_bytes() -> None:
-    assert recognise(HTTP2_PREFACE) is Speech.HTTP2
+    assert recognise(PREFACE) is Speech.HTTP2
     assert recognise(b"PRI") is None
     assert recognise(b"P") is None
     assert recognise(b"POST / HTTP/1.1\r\n") is Speech.HTTP1
     assert recognise(b"\x00") is Speech.HTTP1
     assert recognise(b"\x16\x03\x01") is Speech.TLS
-
-
-@given(st.binary(max_size=200), st.integers(1, 50))
-def test_reading_first_frames_is_total(data: bytes, size: int) -> None:
-    received = HTTP2_PREFACE + data
-    frames, acknowledgement = FirstFrames(), FirstAcknowledgement()
-    kept = b""
-    for start in range(0, len(received), size):
-        frames.feed(received[start : start + size])
-        kept += acknowledgement.without(received[start : start + size])
-    assert frames.taken == received
-    assert received.startswith(kept) or acknowledgement.is_done or len(received) - len(kept) < 9
-
-
-def test_only_the_first_acknowledgement_is_taken_out() -> None:
-    acknowledged = b"\0\0\0\4\1\0\0\0\0"
-    other = b"\0\0\5\0\0\0\0\0\1hello"
-    sent = HTTP2_PREFACE + EMPTY_SETTINGS + other + acknowledged + other + acknowledged
-    for size in range(1, len(sent)):
-        filtering = FirstAcknowledgement()
-        parts = (sent[start : start + size] for start in range(0, len(sent), size))
-        passed = b"".join(filtering.without(part) for part in parts)
-        assert passed == HTTP2_PREFACE + EMPTY_SETTINGS + other + other + acknowledged
 
 
 @asynchronous
@@ -348,18 +323,6 @@ async def test_web_calls_over_http2_in_clear_text_are_served() -> None:
         assert [body for _, body in service.requests] == [b"w", b"n"]
 
 
-@asynchronous
-async def test_a_client_that_only_connects_gets_the_settings_it_waits_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("catenula.transport.first_frames.FIRST_REQUEST_SECONDS", 0.05)
-    async with scripted_port() as (server, _), connect(server.port) as client:
-        client.writer.write(HTTP2_PREFACE + EMPTY_SETTINGS)
-        assert await client.reader.readexactly(9) == EMPTY_SETTINGS
-        head = await client.reader.readexactly(9)
-        assert head[3] == 4  # The settings of the gRPC library's server follow.
-
-
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("catenula.transport.newcomers.PEEK_SECONDS", 0.05)
@@ -367,7 +330,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("silent")
-@pytest.mark.parametrize("beginning", [b"", b"P", HTTP2_PREFACE[:10]])
+@pytest.mark.parametrize("beginning", [b"", b"P", PREFACE[:10]])
 @asynchronous
 async def test_who_says_nothing_is_sent_away(beginning: bytes) -> None:
     async with scripted_port() as (server, _), connect(server.port) as client:

@@ -12,12 +12,12 @@ from enum import Enum
 from typing import NamedTuple
 
 from catenula.base.limits import MAX_PUBLIC_CONNECTIONS, PEEK_SECONDS
+from catenula.transport.http2_frames import PREFACE
 
 _log = logging.getLogger(__name__)
 
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TLS_HANDSHAKE = b"\x16"
-_PEEK_BYTES = len(HTTP2_PREFACE)
+_PEEK_BYTES = len(PREFACE)
 _AGAIN_SECONDS = 0.02
 _ACCEPTS_PER_TURN = 64
 _PAUSE_SECONDS = 0.5
@@ -45,10 +45,10 @@ def recognise(data: bytes) -> Speech | None:
     """What these first bytes are the beginning of, or None when more are needed."""
     if data[:1] == _TLS_HANDSHAKE:
         return Speech.TLS
-    compared = min(len(data), len(HTTP2_PREFACE))
-    if data[:compared] != HTTP2_PREFACE[:compared]:
+    compared = min(len(data), len(PREFACE))
+    if data[:compared] != PREFACE[:compared]:
         return Speech.HTTP1
-    return Speech.HTTP2 if compared == len(HTTP2_PREFACE) else None
+    return Speech.HTTP2 if compared == len(PREFACE) else None
 
 
 class Reception:

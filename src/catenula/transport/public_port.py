@@ -1,18 +1,16 @@
 """The public port of a validator: everything clients need, behind one address (spec 06 §3.2).
 
-    HTTP/1.1                           → gRPC-Web
-    HTTP/2, first request native       → the gRPC library's server, behind a private socket
-    HTTP/2, first request of the web   → our own HTTP/2: gRPC-Web, and native calls too
-    TLS                                → the same inside, HTTP/2 for all who can speak it
+    HTTP/2     → native gRPC, and gRPC-Web
+    HTTP/1.1   → gRPC-Web
+    TLS        → the same inside; HTTP/2 for all who can speak it
 
 Health, reflection and CORS come with it.
 """
 
 import asyncio
-import shutil
+import contextlib
 import socket
 import ssl
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +18,11 @@ from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_PUBLIC_BACKLOG,
     MAX_PUBLIC_BUFFER_BYTES,
+    MAX_PUBLIC_CALLS,
     PEEK_SECONDS,
 )
-from catenula.transport.arriving import BodyBudget
+from catenula.transport.arriving import PortBudget
 from catenula.transport.endpoints import CallObserver, Endpoints, method_endpoints
-from catenula.transport.first_frames import Http2Beginning, TlsBeginning
-from catenula.transport.grpc_server import GrpcServer
 from catenula.transport.grpc_web import Exchange, answer
 from catenula.transport.health import health_endpoints
 from catenula.transport.http1 import Http1Connection
@@ -33,7 +30,7 @@ from catenula.transport.http2 import Http2Connection
 from catenula.transport.newcomers import Newcomer, Reception, Speech
 from catenula.transport.public_service import PublicService
 from catenula.transport.reflection import reflection_endpoints
-from catenula.transport.splice import Splice
+from catenula.transport.tls_beginning import TlsBeginning
 
 _PASSIVE = socket.AI_PASSIVE
 
@@ -45,39 +42,32 @@ class TlsFiles(NamedTuple):
     key: Path
 
 
-_Connection = Http1Connection | Http2Beginning | TlsBeginning
+_Connection = Http1Connection | Http2Connection | TlsBeginning
 
 
 class PublicServer:
     """A running public port."""
 
     def __init__(
-        self, endpoints: Endpoints, grpc: GrpcServer, *, context: ssl.SSLContext | None
+        self, endpoints: Endpoints, listener: socket.socket, context: ssl.SSLContext | None
     ) -> None:
-        self._endpoints, self._grpc, self._context = endpoints, grpc, context
-        self._budget = BodyBudget(MAX_PUBLIC_BUFFER_BYTES)
-        self._folder = Path(tempfile.mkdtemp(prefix="catenula-"))
-        self._path = str(self._folder / "grpc")
+        """Serve at a socket that is bound already. Needs a running event loop."""
+        self._endpoints, self._context = endpoints, context
+        self._budget = PortBudget(body_bytes=MAX_PUBLIC_BUFFER_BYTES, calls=MAX_PUBLIC_CALLS)
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reception: Reception | None = None
-        self.port = 0
+        self.port: int = listener.getsockname()[1]
+        self._reception = Reception(listener, self._welcome)
 
     @property
     def connections(self) -> int:
         """Connections that are open now."""
-        return 0 if self._reception is None else self._reception.connections
+        return self._reception.connections
 
     @property
     def body_bytes(self) -> int:
         """Bytes of request bodies that are in memory now."""
-        return self._budget.taken
-
-    async def start(self, listener: socket.socket) -> None:
-        """Serve at a socket that is bound already."""
-        await self._grpc.start(f"unix:{self._path}")
-        self.port = listener.getsockname()[1]
-        self._reception = Reception(listener, self._welcome)
+        return self._budget.body_bytes
 
     def _welcome(self, newcomer: Newcomer) -> None:
         task = asyncio.get_running_loop().create_task(self._hand_over(newcomer))
@@ -106,40 +96,35 @@ class PublicServer:
     def _make_protocol(self, speech: Speech) -> _Connection:
         if speech is Speech.TLS:
             return TlsBeginning(self._choose_version, self._closed)
-        if speech is Speech.HTTP2:
-            return Http2Beginning(self._choose_server, self._closed)
-        return Http1Connection(self._answer, self._budget, self._closed)
+        kind = Http2Connection if speech is Speech.HTTP2 else Http1Connection
+        return kind(self._answer, self._budget, self._closed)
 
     def _choose_version(
         self, is_http2: bool, beginning: TlsBeginning
-    ) -> Http2Beginning | Http1Connection:
-        if is_http2:
-            return Http2Beginning(self._choose_server, beginning.closed)
-        return Http1Connection(self._answer, self._budget, beginning.closed)
-
-    def _choose_server(self, is_web: bool, beginning: Http2Beginning) -> Splice | Http2Connection:
-        if is_web:
-            return Http2Connection(self._answer, self._budget, beginning.closed)
-        return Splice(self._path, beginning.closed)
+    ) -> Http2Connection | Http1Connection:
+        kind = Http2Connection if is_http2 else Http1Connection
+        return kind(self._answer, self._budget, beginning.closed)
 
     async def _answer(self, exchange: Exchange) -> None:
         await answer(exchange, self._endpoints)
 
     def _closed(self, connection: object) -> None:
-        if connection in self._open and self._reception is not None:
+        if connection in self._open:
             self._open.discard(connection)
             self._reception.gone()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Take no more calls; those that run may end within the grace period."""
-        if self._reception is not None:
-            self._reception.close()
-        await self._grpc.close(grace_seconds)
+        self._reception.close()
+        for connection in list(self._open):
+            connection.announce_end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._budget.quiet()
         for task in list(self._tasks):
             task.cancel()
         for connection in list(self._open):
             connection.shut_down()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 async def serve_public(
@@ -161,10 +146,7 @@ async def serve_public(
         **health_endpoints(),
         **reflection_endpoints(),
     }
-    listener = await _listen(host, port)
-    server = PublicServer(endpoints, GrpcServer(endpoints), context=context)
-    await server.start(listener)
-    return server
+    return PublicServer(endpoints, await _listen(host, port), context)
 
 
 async def _listen(host: str, port: int) -> socket.socket:
