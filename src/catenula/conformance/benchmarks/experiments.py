@@ -7,6 +7,7 @@ from catenula.conformance.benchmarks import (
     faults,
     growth,
     local,
+    net_up,
     processes,
     wire,
 )
@@ -40,4 +41,8 @@ WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
     wire.MANY_CHAINS,
     wire.CERTIFICATES,
     wire.ONE_DEAD,
+    net_up.START,
+    net_up.START_PROCESSES,
+    net_up.TRANSFER,
+    net_up.WALLET,
 )

@@ -64,7 +64,10 @@ class _Standing:
         elif word == "hang":
             await self.server(index).close()
             self.servers[index] = None
-            self.holes[index] = await asyncio.start_server(_say_nothing, _HOST, self.ports[index])
+            loop = asyncio.get_running_loop()
+            # A protocol without reactions accepts everything and never says a word.
+            hole = await loop.create_server(asyncio.Protocol, _HOST, self.ports[index])
+            self.holes[index] = hole
         elif word == "wake":
             self.holes.pop(index).close()
             self.servers[index] = await self._serve(index, self.ports[index])
@@ -80,11 +83,6 @@ class _Standing:
             if server is not None:
                 await server.close()
         await self.network.close()
-
-
-async def _say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hold a connection until its other side ends it, without an answer."""
-    await writer.wait_closed()
 
 
 def _say(text: str) -> None:
