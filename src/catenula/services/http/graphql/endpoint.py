@@ -78,6 +78,9 @@ class _Document:
         except GraphQLSyntaxError as error:
             self.errors: list[GraphQLError] = [error]
             return
+        except RecursionError:
+            self.errors = [GraphQLError("The document is nested too deeply.")]
+            return
         self.errors = _missing_roots(schema, self.tree)
         if not self.errors and not is_valid:
             self.errors = validate(schema, self.tree, RULES)
