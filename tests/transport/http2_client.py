@@ -65,6 +65,7 @@ class Http2Client:
             (":scheme", "https"),
             (":authority", "localhost"),
             ("content-type", content_type),
+            ("te", "trailers"),
         ]
         self.connection.send_headers(number, headers)
         if body is not None:
@@ -78,7 +79,7 @@ class Http2Client:
             await self._changed.wait()
 
     async def response(self, number: int) -> Response:
-        await self.until(lambda: number in self.ended or self._task.done())
+        await self.until(lambda: number in self.ended or number in self.resets or self._task.done())
         headers = self.headers[number]
         return Response(int(headers[":status"]), headers, self.bodies.get(number, b""))
 

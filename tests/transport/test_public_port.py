@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from catenula.base.errors import LocalError
 from catenula.transport.calls import METHODS, CallStatus, StatusCode
-from catenula.transport.client_hello import IncompleteHello, NoHello, offered_protocols
 from catenula.transport.endpoints import FinishedCall
 from catenula.transport.event_loop import loop_factory
 from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
-from catenula.transport.newcomers import HTTP2_PREFACE, Speech, recognise
+from catenula.transport.http2_frames import PREFACE
+from catenula.transport.newcomers import Speech, recognise
 from catenula.transport.public_port import TlsFiles, serve_public
 from tests.network.support import asynchronous
 from tests.transport.certificates import make_certificate
@@ -303,48 +301,26 @@ async def test_a_wrong_certificate_is_refused_with_advice(tmp_path: Path) -> Non
         await serve_public(ScriptedService(), host="127.0.0.1", port=0, tls=files)
 
 
-# Recognising clients by their first bytes
+# Recognising clients by what they say first
 
 
-def client_hello(*protocols: str) -> bytes:
-    """The first bytes of the standard library's TLS client."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    if protocols:
-        context.set_alpn_protocols(list(protocols))
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    with pytest.raises(ssl.SSLWantReadError):
-        context.wrap_bio(incoming, outgoing).do_handshake()
-    return outgoing.read()
-
-
-def test_clients_are_recognised_by_what_they_say_first() -> None:
-    assert recognise(HTTP2_PREFACE) is Speech.HTTP2
+def test_clients_are_recognised_by_their_first_bytes() -> None:
+    assert recognise(PREFACE) is Speech.HTTP2
     assert recognise(b"PRI") is None
     assert recognise(b"P") is None
     assert recognise(b"POST / HTTP/1.1\r\n") is Speech.HTTP1
     assert recognise(b"\x00") is Speech.HTTP1
-    assert recognise(client_hello()) is Speech.TLS_HTTP1
-    assert recognise(client_hello("http/1.1")) is Speech.TLS_HTTP1
-    assert recognise(client_hello("h2")) is Speech.TLS_GRPC
-    assert recognise(client_hello("h2", "http/1.1")) is Speech.TLS_HTTP2
-    assert recognise(b"\x16\x03\x01\x00\x02\x02\x00") is Speech.NONSENSE
+    assert recognise(b"\x16\x03\x01") is Speech.TLS
 
 
-def test_every_beginning_of_a_hello_waits_for_its_end() -> None:
-    hello = client_hello("h2", "http/1.1")
-    assert offered_protocols(hello) == {"h2", "http/1.1"}
-    for length in range(1, len(hello)):
-        assert recognise(hello[:length]) is None
-
-
-@given(st.binary(max_size=200))
-def test_reading_a_hello_is_total(data: bytes) -> None:
-    for received in (data, b"\x16\x03\x01" + len(data).to_bytes(2, "big") + data):
-        try:
-            offered_protocols(received)
-        except (IncompleteHello, NoHello):
-            continue
+@asynchronous
+async def test_web_calls_over_http2_in_clear_text_are_served() -> None:
+    async with scripted_port() as (server, service), http2(server.port, None) as proxy:
+        response = await proxy.response(proxy.send("GetVersionInfo", frame(b"w")))
+        assert (response.messages, response.grpc_status) == ([b"answer"], "0")
+        response = await proxy.response(proxy.send("UploadBlob", frame(b"n"), "application/grpc"))
+        assert response.headers["grpc-status"] == "0"
+        assert [body for _, body in service.requests] == [b"w", b"n"]
 
 
 @pytest.fixture
@@ -354,7 +330,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("silent")
-@pytest.mark.parametrize("beginning", [b"", b"P", b"\x16", HTTP2_PREFACE[:10]])
+@pytest.mark.parametrize("beginning", [b"", b"P", PREFACE[:10]])
 @asynchronous
 async def test_who_says_nothing_is_sent_away(beginning: bytes) -> None:
     async with scripted_port() as (server, _), connect(server.port) as client:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catenula.base.limits import MAX_MESSAGE_BYTES, MAX_PUBLIC_BODY_BYTES, REFUSED_MESSAGE_BYTES
+from catenula.base.limits import MAX_MESSAGE_BYTES, MAX_PUBLIC_BODY_BYTES
 from catenula.transport.calls import METHODS, CallStatus, MethodKind, StatusCode
 from catenula.transport.grpc_web import decode_text, read_messages
 from catenula.transport.public_port import PublicServer, TlsFiles
@@ -122,7 +122,9 @@ def test_any_bytes_for_any_method_give_an_answer_or_a_status() -> None:
 def test_reading_frames_is_total(body: bytes) -> None:
     for is_text in (False, True):
         try:
-            read_messages(decode_text(body) if is_text else body, {})
+            messages, rest = read_messages(decode_text(body) if is_text else body, {})
+            assert len(rest) <= len(body)
+            assert all(len(message) <= len(body) for message in messages)
         except CallStatus:
             continue
 
@@ -153,13 +155,13 @@ async def test_nonsense_on_the_socket_is_refused_and_forgotten() -> None:
 async def test_nonsense_after_the_preface_of_http2_harms_nobody() -> None:
     from random import Random
 
-    from catenula.transport.newcomers import HTTP2_PREFACE
+    from catenula.transport.http2_frames import PREFACE
 
     random = Random(5)
     async with port_and_witness() as (server, _):
         for _ in range(50):
             async with connect(server.port) as stranger:
-                stranger.writer.write(HTTP2_PREFACE + random.randbytes(random.randrange(200)))
+                stranger.writer.write(PREFACE + random.randbytes(random.randrange(200)))
                 stranger.writer.write_eof()
                 await stranger.is_closed()
 
@@ -238,12 +240,14 @@ async def test_the_limit_of_native_messages_is_exact(size: int) -> None:
 
 
 @asynchronous
-async def test_far_too_large_native_messages_are_not_even_read() -> None:
+async def test_far_too_large_native_messages_are_not_read_to_their_end() -> None:
+    before = peak_memory()
     async with port_and_witness() as (server, service):
-        body = bytes(REFUSED_MESSAGE_BYTES + 1)
+        body = bytes(64 * MEGABYTE)
         status = await refused_with(server.port, METHODS["UploadBlob"].path, body)
-        assert status == "RESOURCE_EXHAUSTED"
+        assert status == "OUT_OF_RANGE"
         assert service.requests == []
+    assert memory_growth_bytes(before) < 300 * MEGABYTE
 
 
 @asynchronous

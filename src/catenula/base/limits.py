@@ -165,9 +165,6 @@ MAX_DOWNLOAD_CACHE_BYTES = 32 << 20
 MAX_REMEMBERED_FAILURES = 1_000
 """Chains whose last failure a listener remembers."""
 
-REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
-"""A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
-
 MAX_PUBLIC_HEADER_BYTES = 16 * 1024
 """Headers of one call on the public port."""
 
@@ -222,7 +219,7 @@ PUBLIC_WRITE_SECONDS = 60.0
 PUBLIC_LINGER_SECONDS = 2.0
 """How long what a refused client still sends is thrown away before its connection is closed."""
 
-MAX_PUBLIC_STREAMS = 1_000
+MAX_PUBLIC_STREAMS = 10_000
 """Streams of one HTTP/2 connection that are open at once, subscriptions included."""
 
 MAX_PUBLIC_RESETS = 500
@@ -296,3 +293,9 @@ MAX_FAUCET_ANSWER_BYTES = 64 << 20
 
 MAX_WATCHED_NOTIFICATIONS = 1_000
 """Notifications of which a watching client remembers who has sent them."""
+
+MAX_REMEMBERED_HEADERS = 64
+"""Header blocks of one HTTP/2 connection whose meaning is remembered."""
+
+MAX_PUBLIC_CALLS = 50_000
+"""Calls of one public port that run at the same time, subscriptions included."""

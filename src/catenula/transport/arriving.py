@@ -1,41 +1,64 @@
 """The body of a request while it arrives: bounded in size, time, and memory of the whole port."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from catenula.base.limits import MAX_PUBLIC_BODY_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.grpc_web import message_too_large
 
 
-class BodyBudget:
-    """Counts bytes of request bodies that all connections of a port hold in memory."""
+class PortBudget:
+    """What all connections of a port share: memory for request bodies, and running calls."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self.taken = 0
+    def __init__(self, *, body_bytes: int, calls: int) -> None:
+        self._most_body_bytes, self._most_calls = body_bytes, calls
+        self.body_bytes = 0
+        self.calls = 0
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
 
     def take(self, size: int) -> bool:
         """Reserve room for ``size`` bytes; False when there is none."""
-        if self.taken + size > self._limit:
+        if self.body_bytes + size > self._most_body_bytes:
             return False
-        self.taken += size
+        self.body_bytes += size
         return True
 
     def give_back(self, size: int) -> None:
         """The bytes are gone."""
-        self.taken -= size
+        self.body_bytes -= size
+
+    def take_call(self) -> bool:
+        """Begin a call; False when too many run."""
+        if self.calls >= self._most_calls:
+            return False
+        self.calls += 1
+        self._is_quiet.clear()
+        return True
+
+    def give_back_call(self) -> None:
+        """A call has ended."""
+        self.calls -= 1
+        if self.calls == 0:
+            self._is_quiet.set()
+
+    async def quiet(self) -> None:
+        """Return when no call runs."""
+        await self._is_quiet.wait()
 
 
 class ArrivingBody:
     """A body that a connection puts in piece by piece, and that an answer waits for."""
 
-    def __init__(self, budget: BodyBudget) -> None:
+    def __init__(self, budget: PortBudget) -> None:
         self._budget = budget
         self._parts: list[bytes] = []
         self._size = 0
         self._refusal: CallStatus | None = None
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
+        self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.is_complete = False
 
@@ -69,6 +92,7 @@ class ArrivingBody:
         else:
             self._size += len(data)
             self._parts.append(data)
+            self._news.set()
 
     def refuse(self, status: CallStatus) -> None:
         """Answer with this status."""
@@ -76,6 +100,7 @@ class ArrivingBody:
             self._refusal = status
             self.forget()
             self._done.set_result(None)
+            self._news.set()
 
     def complete(self) -> None:
         """The body has ended."""
@@ -83,6 +108,7 @@ class ArrivingBody:
         self._stop_timer()
         if not self._done.done():
             self._done.set_result(None)
+            self._news.set()
 
     def forget(self) -> None:
         """Drop what has arrived; nobody wants it any more."""
@@ -98,6 +124,24 @@ class ArrivingBody:
             raise self._refusal
         parts, self._parts = self._parts, []
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The body as it arrives; the status of its refusal is raised."""
+        while True:
+            parts, self._parts = self._parts, []
+            if parts:
+                yield b"".join(parts)
+            elif self._refusal is not None:
+                raise self._refusal
+            elif self._done.done():
+                return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    def take_time(self) -> None:
+        """What has arrived is a request already; more of them may come at any time."""
+        self._stop_timer()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

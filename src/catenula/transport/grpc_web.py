@@ -1,4 +1,4 @@
-"""gRPC-Web, CORS, and gRPC over our own HTTP/2: one HTTP exchange, one call (spec 06 §3.3, §3.4).
+"""gRPC, gRPC-Web and CORS: one HTTP exchange, one call (spec 06 §3.3, §3.4).
 
 `answer` works over any HTTP version; the connection gives it an `Exchange`. An answer that begins
 with an error has no body: its status is in the headers. Compressed messages are refused.
@@ -65,6 +65,14 @@ class Exchange(Protocol):
         """The whole request body; `CallStatus` when it is too large or too slow."""
         ...
 
+    def parts(self) -> AsyncIterator[bytes]:
+        """The request body as it arrives; `CallStatus` as for `body`."""
+        ...
+
+    def take_time(self) -> None:
+        """The rest of the request may come at any time."""
+        ...
+
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
         """Begin the response; without a body it is complete."""
         ...
@@ -91,6 +99,11 @@ class _Form(NamedTuple):
             return "application/grpc"
         return f"application/grpc-web{'-text' if self.is_text_out else ''}+proto"
 
+    @property
+    def headers(self) -> Headers:
+        kind = ("content-type", self.content_type)
+        return [kind] if self.is_native else [kind, *_CORS]
+
     def encode(self, flag: int, payload: bytes) -> bytes:
         frame = bytes((flag,)) + len(payload).to_bytes(4, "big") + payload
         return base64.b64encode(frame) if self.is_text_out else frame
@@ -114,7 +127,7 @@ async def answer(exchange: Exchange, endpoints: Endpoints) -> None:
         return
     form = _form_of(exchange)
     if form is None:
-        await exchange.respond(400, _CORS, has_body=False)
+        await exchange.respond(415 if exchange.is_http2 else 400, _CORS, has_body=False)
         return
     if exchange.method != "POST":
         await exchange.respond(405, _CORS, has_body=False)
@@ -140,21 +153,40 @@ class _Call:
 
     async def run(self, endpoint: Endpoint) -> None:
         """Answer with everything but the status."""
-        body = await self._exchange.body()
-        messages = read_messages(
-            body if not self._form.is_text_in else decode_text(body), self._exchange.headers
-        )
         if endpoint.unary is not None:
+            messages = await self._messages()
             if not messages:
                 raise CallStatus(StatusCode.INTERNAL, "Missing request message.")
             await self._send(await endpoint.unary(messages[0]))
         elif endpoint.stream is not None:
-            answers = endpoint.stream(_given(messages))
+            requests = self._arriving() if self._form.is_native else _given(await self._messages())
+            answers = endpoint.stream(requests)
             try:
                 async for message in answers:
                     await self._send(message)
             finally:
                 await close(answers)
+
+    async def _messages(self) -> list[bytes]:
+        """All messages of the request."""
+        body = await self._exchange.body()
+        if self._form.is_text_in:
+            body = decode_text(body)
+        messages, rest = read_messages(body, self._exchange.headers)
+        if rest:
+            raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
+        return messages
+
+    async def _arriving(self) -> AsyncIterator[bytes]:
+        """The messages of the request, each when it has arrived."""
+        rest = b""
+        async for part in self._exchange.parts():
+            messages, rest = read_messages(rest + part, self._exchange.headers)
+            for message in messages:
+                self._exchange.take_time()
+                yield message
+        if rest:
+            raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
 
     async def _send(self, message: bytes) -> None:
         await self._begin()
@@ -163,7 +195,7 @@ class _Call:
     async def _begin(self) -> None:
         if not self._has_begun:
             self._has_begun = True
-            headers = [("content-type", self._form.content_type), *_CORS]
+            headers = self._form.headers
             await self._exchange.respond(200, headers, has_body=True)
 
     async def end(self, code: StatusCode, details: str) -> None:
@@ -172,7 +204,7 @@ class _Call:
         if details:
             trailers.append(("grpc-message", quote(details, safe=_UNESCAPED)))
         if not self._has_begun and code is not StatusCode.OK:
-            headers = [("content-type", self._form.content_type), *trailers, *_CORS]
+            headers = [*self._form.headers, *trailers]
             await self._exchange.respond(200, headers, has_body=False)
             return
         await self._begin()
@@ -188,23 +220,20 @@ async def _given(messages: Sequence[bytes]) -> AsyncIterator[bytes]:
         yield message
 
 
-def read_messages(body: bytes, headers: Mapping[str, str]) -> list[bytes]:
-    """The messages in a body of frames; `CallStatus` when it is not one."""
+def read_messages(body: bytes, headers: Mapping[str, str]) -> tuple[list[bytes], bytes]:
+    """The complete messages in a body of frames, and the rest; `CallStatus` for other frames."""
     found: list[bytes] = []
-    position, end = 0, len(body)
-    while position < end:
-        start = position + FRAME_HEADER_BYTES
-        if start > end:
-            raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
+    position = 0
+    while (start := position + FRAME_HEADER_BYTES) <= len(body):
         flag, size = body[position], int.from_bytes(body[position + 1 : start], "big")
         if flag != _TRAILERS:
             _check_frame(flag, size, headers)
+        if start + size > len(body):
+            break
         position = start + size
-        if position > end:
-            raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
         if flag == _DATA:
             found.append(body[start:position])
-    return found
+    return found, body[position:]
 
 
 def _check_frame(flag: int, size: int, headers: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ behind a running one, bodies of all connections together, and how long a client 
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import formatdate
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from catenula.base.limits import (
     PUBLIC_LINGER_SECONDS,
     PUBLIC_WRITE_SECONDS,
 )
-from catenula.transport.arriving import ArrivingBody, BodyBudget
+from catenula.transport.arriving import ArrivingBody, PortBudget
 from catenula.transport.grpc_web import Exchange, Headers
 
 Answer = Callable[[Exchange], Awaitable[None]]
@@ -37,7 +37,7 @@ class Http1Exchange:
 
     is_http2 = False
 
-    def __init__(self, connection: "Http1Connection", budget: BodyBudget) -> None:
+    def __init__(self, connection: "Http1Connection", budget: PortBudget) -> None:
         self.method, self.path = "", ""
         self.headers: dict[str, str] = {}
         self.can_be_followed = True
@@ -55,6 +55,14 @@ class Http1Exchange:
     async def body(self) -> bytes:
         """See `Exchange`."""
         return await self.arriving.whole()
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """See `Exchange`."""
+        return self.arriving.parts()
+
+    def take_time(self) -> None:
+        """See `Exchange`."""
+        self.arriving.take_time()
 
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
         """See `Exchange`."""
@@ -88,7 +96,7 @@ class Http1Connection(asyncio.Protocol):
     """One connection: requests in the order of their arrival, one answered at a time."""
 
     def __init__(
-        self, answer: Answer, budget: BodyBudget, on_close: Callable[["Http1Connection"], None]
+        self, answer: Answer, budget: PortBudget, on_close: Callable[[object], None]
     ) -> None:
         import httptools
 
@@ -113,6 +121,7 @@ class Http1Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._is_ending = False
+        self._is_last = False
 
     # The transport's side
 
@@ -225,12 +234,14 @@ class Http1Connection(asyncio.Protocol):
             self._task = self._loop.create_task(self._answer_one(self._current))
 
     async def _answer_one(self, exchange: Http1Exchange) -> None:
+        self._budget.take_call()
         try:
             await self._answer(exchange)
         finally:
             exchange.arriving.forget()
+            self._budget.give_back_call()
         self._current = self._task = None
-        if not exchange.is_kept_alive or exchange is self._arriving:
+        if self._is_last or not exchange.is_kept_alive or exchange is self._arriving:
             # What has not been read of the request is not wanted any more.
             self._linger()
             return
@@ -283,6 +294,12 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write_eof()
             self._expect(PUBLIC_LINGER_SECONDS, self._transport.abort)
         else:
+            self._transport.close()
+
+    def announce_end(self) -> None:
+        """Answer what runs, and close then."""
+        self._is_last = True
+        if self._current is None:
             self._transport.close()
 
     def shut_down(self) -> None:

@@ -12,12 +12,12 @@ from enum import Enum
 from typing import NamedTuple
 
 from catenula.base.limits import MAX_PUBLIC_CONNECTIONS, PEEK_SECONDS
-from catenula.transport.client_hello import IncompleteHello, NoHello, is_tls, offered_protocols
+from catenula.transport.http2_frames import PREFACE
 
 _log = logging.getLogger(__name__)
 
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_PEEK_BYTES = 16 * 1024
+_TLS_HANDSHAKE = b"\x16"
+_PEEK_BYTES = len(PREFACE)
 _AGAIN_SECONDS = 0.02
 _ACCEPTS_PER_TURN = 64
 _PAUSE_SECONDS = 0.5
@@ -31,15 +31,7 @@ class Speech(Enum):
 
     HTTP1 = "HTTP/1.1"
     HTTP2 = "HTTP/2"
-    TLS_HTTP1 = "HTTP/1.1 over TLS"
-    TLS_HTTP2 = "HTTP/2 over TLS, from a browser"
-    TLS_GRPC = "HTTP/2 over TLS, from a gRPC client"
-    NONSENSE = "none of these"
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether a certificate is needed."""
-        return self in (Speech.TLS_HTTP1, Speech.TLS_HTTP2, Speech.TLS_GRPC)
+    TLS = "TLS"
 
 
 class Newcomer(NamedTuple):
@@ -51,24 +43,12 @@ class Newcomer(NamedTuple):
 
 def recognise(data: bytes) -> Speech | None:
     """What these first bytes are the beginning of, or None when more are needed."""
-    if is_tls(data):
-        return _recognise_tls(data)
-    compared = min(len(data), len(HTTP2_PREFACE))
-    if data[:compared] != HTTP2_PREFACE[:compared]:
+    if data[:1] == _TLS_HANDSHAKE:
+        return Speech.TLS
+    compared = min(len(data), len(PREFACE))
+    if data[:compared] != PREFACE[:compared]:
         return Speech.HTTP1
-    return Speech.HTTP2 if compared == len(HTTP2_PREFACE) else None
-
-
-def _recognise_tls(data: bytes) -> Speech | None:
-    try:
-        offered = offered_protocols(data)
-    except IncompleteHello:
-        return None if len(data) < _PEEK_BYTES else Speech.NONSENSE
-    except NoHello:
-        return Speech.NONSENSE
-    if "h2" not in offered:
-        return Speech.TLS_HTTP1
-    return Speech.TLS_HTTP2 if "http/1.1" in offered else Speech.TLS_GRPC
+    return Speech.HTTP2 if compared == len(PREFACE) else None
 
 
 class Reception:
@@ -173,7 +153,7 @@ class _Waiting:
             return
         speech = recognise(data)
         if speech is not None:
-            self._end(None if speech is Speech.NONSENSE else speech)
+            self._end(speech)
         else:
             # What was looked at stays readable, so waiting for more is waiting for a moment.
             self._loop.remove_reader(self.socket.fileno())

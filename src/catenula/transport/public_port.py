@@ -1,18 +1,16 @@
 """The public port of a validator: everything clients need, behind one address (spec 06 §3.2).
 
-    HTTP/2 in clear text        → the server of the gRPC library, behind a private socket
-    HTTP/1.1                    → gRPC-Web
-    TLS, only ``h2`` offered    → as HTTP/2 in clear text (native gRPC clients)
-    TLS, ``http/1.1`` offered   → gRPC-Web over HTTP/2 if the client can, else over HTTP/1.1
+    HTTP/2     → native gRPC, and gRPC-Web
+    HTTP/1.1   → gRPC-Web
+    TLS        → the same inside; HTTP/2 for all who can speak it
 
 Health, reflection and CORS come with it.
 """
 
 import asyncio
-import shutil
+import contextlib
 import socket
 import ssl
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +18,11 @@ from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_PUBLIC_BACKLOG,
     MAX_PUBLIC_BUFFER_BYTES,
+    MAX_PUBLIC_CALLS,
     PEEK_SECONDS,
 )
-from catenula.transport.arriving import BodyBudget
+from catenula.transport.arriving import PortBudget
 from catenula.transport.endpoints import CallObserver, Endpoints, method_endpoints
-from catenula.transport.grpc_server import GrpcServer
 from catenula.transport.grpc_web import Exchange, answer
 from catenula.transport.health import health_endpoints
 from catenula.transport.http1 import Http1Connection
@@ -32,7 +30,7 @@ from catenula.transport.http2 import Http2Connection
 from catenula.transport.newcomers import Newcomer, Reception, Speech
 from catenula.transport.public_service import PublicService
 from catenula.transport.reflection import reflection_endpoints
-from catenula.transport.splice import Splice
+from catenula.transport.tls_beginning import TlsBeginning
 
 _PASSIVE = socket.AI_PASSIVE
 
@@ -44,39 +42,32 @@ class TlsFiles(NamedTuple):
     key: Path
 
 
-_Connection = Splice | Http1Connection | Http2Connection
+_Connection = Http1Connection | Http2Connection | TlsBeginning
 
 
 class PublicServer:
     """A running public port."""
 
     def __init__(
-        self, endpoints: Endpoints, grpc: GrpcServer, *, contexts: dict[Speech, ssl.SSLContext]
+        self, endpoints: Endpoints, listener: socket.socket, context: ssl.SSLContext | None
     ) -> None:
-        self._endpoints, self._grpc, self._contexts = endpoints, grpc, contexts
-        self._budget = BodyBudget(MAX_PUBLIC_BUFFER_BYTES)
-        self._folder = Path(tempfile.mkdtemp(prefix="catenula-"))
-        self._path = str(self._folder / "grpc")
+        """Serve at a socket that is bound already. Needs a running event loop."""
+        self._endpoints, self._context = endpoints, context
+        self._budget = PortBudget(body_bytes=MAX_PUBLIC_BUFFER_BYTES, calls=MAX_PUBLIC_CALLS)
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reception: Reception | None = None
-        self.port = 0
+        self.port: int = listener.getsockname()[1]
+        self._reception = Reception(listener, self._welcome)
 
     @property
     def connections(self) -> int:
         """Connections that are open now."""
-        return 0 if self._reception is None else self._reception.connections
+        return self._reception.connections
 
     @property
     def body_bytes(self) -> int:
         """Bytes of request bodies that are in memory now."""
-        return self._budget.taken
-
-    async def start(self, listener: socket.socket) -> None:
-        """Serve at a socket that is bound already."""
-        await self._grpc.start(f"unix:{self._path}")
-        self.port = listener.getsockname()[1]
-        self._reception = Reception(listener, self._welcome)
+        return self._budget.body_bytes
 
     def _welcome(self, newcomer: Newcomer) -> None:
         task = asyncio.get_running_loop().create_task(self._hand_over(newcomer))
@@ -86,9 +77,8 @@ class PublicServer:
     async def _hand_over(self, newcomer: Newcomer) -> None:
         """Let the protocol that fits have the connection."""
         protocol = self._make_protocol(newcomer.speech)
-        context = self._contexts.get(newcomer.speech)
         self._open.add(protocol)
-        if newcomer.speech.is_encrypted != bool(self._contexts):
+        if (newcomer.speech is Speech.TLS) != (self._context is not None):
             newcomer.socket.close()
             self._closed(protocol)
             return
@@ -96,37 +86,45 @@ class PublicServer:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: protocol,
                 newcomer.socket,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else PEEK_SECONDS,
+                ssl=self._context,
+                ssl_handshake_timeout=None if self._context is None else PEEK_SECONDS,
             )
         except OSError:  # Also every failure of a TLS handshake.
             newcomer.socket.close()
             self._closed(protocol)
 
     def _make_protocol(self, speech: Speech) -> _Connection:
-        if speech in (Speech.HTTP2, Speech.TLS_GRPC):
-            return Splice(self._path, self._closed)
-        kind = Http2Connection if speech is Speech.TLS_HTTP2 else Http1Connection
+        if speech is Speech.TLS:
+            return TlsBeginning(self._choose_version, self._closed)
+        kind = Http2Connection if speech is Speech.HTTP2 else Http1Connection
         return kind(self._answer, self._budget, self._closed)
+
+    def _choose_version(
+        self, is_http2: bool, beginning: TlsBeginning
+    ) -> Http2Connection | Http1Connection:
+        kind = Http2Connection if is_http2 else Http1Connection
+        return kind(self._answer, self._budget, beginning.closed)
 
     async def _answer(self, exchange: Exchange) -> None:
         await answer(exchange, self._endpoints)
 
-    def _closed(self, connection: _Connection) -> None:
-        if connection in self._open and self._reception is not None:
+    def _closed(self, connection: object) -> None:
+        if connection in self._open:
             self._open.discard(connection)
             self._reception.gone()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Take no more calls; those that run may end within the grace period."""
-        if self._reception is not None:
-            self._reception.close()
-        await self._grpc.close(grace_seconds)
+        self._reception.close()
+        for connection in list(self._open):
+            connection.announce_end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._budget.quiet()
         for task in list(self._tasks):
             task.cancel()
         for connection in list(self._open):
             connection.shut_down()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 async def serve_public(
@@ -142,16 +140,13 @@ async def serve_public(
     With ``tls`` the port speaks nothing but TLS. ``observer`` hears of every call of the
     validator's methods. Raises `LocalError` when the address or the certificate cannot be used.
     """
-    contexts = {} if tls is None else _make_contexts(tls)
+    context = None if tls is None else _make_context(tls)
     endpoints = {
         **method_endpoints(service, observer),
         **health_endpoints(),
         **reflection_endpoints(),
     }
-    listener = await _listen(host, port)
-    server = PublicServer(endpoints, GrpcServer(endpoints), contexts=contexts)
-    await server.start(listener)
-    return server
+    return PublicServer(endpoints, await _listen(host, port), context)
 
 
 async def _listen(host: str, port: int) -> socket.socket:
@@ -168,21 +163,16 @@ async def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _make_contexts(tls: TlsFiles) -> dict[Speech, ssl.SSLContext]:
-    """TLS settings per kind of client; they differ in the protocol that is agreed on."""
-    agreed = {Speech.TLS_HTTP1: "http/1.1", Speech.TLS_HTTP2: "h2", Speech.TLS_GRPC: "h2"}
-    contexts = {}
-    for speech, name in agreed.items():
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(tls.certificate, tls.key)
-        except OSError as error:
-            raise LocalError(
-                f"the certificate {tls.certificate} with key {tls.key} cannot be used: {error}; "
-                "both must be PEM files that belong together",
-                retryable=False,
-            ) from error
-        context.set_alpn_protocols([name])
-        contexts[speech] = context
-    return contexts
+def _make_context(tls: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        raise LocalError(
+            f"the certificate {tls.certificate} with key {tls.key} cannot be used: {error}; "
+            "both must be PEM files that belong together",
+            retryable=False,
+        ) from error
+    return context

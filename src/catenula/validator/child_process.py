@@ -58,7 +58,7 @@ def run_job(job: Job) -> int:
     tune_process()
     serve = _serve_front_door if job.worker is None else _serve_worker
     try:
-        with asyncio.Runner(loop_factory=_loop_factory(job)) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_until_stopped(job, serve))
     except (LocalError, ProtocolError) as error:
         log.failure("failed", error=error)
@@ -67,11 +67,6 @@ def run_job(job: Job) -> int:
         log.bug("hit a bug", error)
         raise
     return EXIT_FAILED
-
-
-def _loop_factory(job: Job) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The front door runs on the standard loop, which the gRPC library is made for."""
-    return None if job.worker is None else loop_factory()
 
 
 Serve = Callable[[Job, Store, asyncio.Event], Coroutine[Any, Any, int]]
