@@ -14,6 +14,7 @@ from typing import Any
 from catenula.base.codec import codec_of
 from catenula.network import Network
 from catenula.protocol import GenesisConfig
+from catenula.transport.event_loop import run
 from catenula.transport.public_port import PublicServer, serve_public
 from catenula.transport.public_service import NodeService
 
@@ -103,4 +104,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    run(_serve())
