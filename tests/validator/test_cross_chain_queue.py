@@ -1,6 +1,7 @@
 """The queue of requests between chains (spec 06 §5.4)."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -134,6 +135,22 @@ def test_a_failing_disk_is_tried_again_a_few_times(retryable: bool, attempts: in
         assert len(receiver.batches) == len(queue.refused) == attempts
 
     asyncio.run(scenario())
+
+
+def test_a_bug_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        receiver = Receiver()
+        receiver.errors = [ZeroDivisionError("a bug")]
+        queue = CrossChainQueue(receiver)
+        with pytest.raises(LocalError, match="not applied"):
+            await queue.put_and_wait(request(1, 2))
+        await queue.put_and_wait(request(1, 2))
+        assert len(receiver.batches) == 2
+        await queue.settled()
+
+    asyncio.run(scenario())
+    gc.collect()
+    assert "a bug" in caplog.text
 
 
 def test_a_stopped_queue_finishes_what_runs_and_takes_nothing_more() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.limits import MAX_FRAME_BYTES, MAX_UNKNOWN_CONNECTIONS
 from catenula.transport.calls import CallStatus, StatusCode
-from catenula.validator import frames, worker_link
+from catenula.validator import frame_server, frames, worker_link
 from catenula.validator.addresses import HostPort
 from catenula.validator.endpoints import Endpoint, socket_endpoints
 from catenula.validator.frame_server import FrameServer
@@ -190,6 +190,42 @@ def test_a_full_link_refuses_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 await link.call("echo", b"", timeout_seconds=10)
             stage.echo.gate.set()
             assert await asyncio.gather(*waiting) == [b"x", b"x"]
+
+    asyncio.run(body())
+
+
+def test_a_full_worker_still_hears_that_calls_are_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_link, "MAX_LINK_CALLS", 2)
+    monkeypatch.setattr(frame_server, "MAX_LINK_CALLS", 2)
+
+    async def body() -> None:
+        async with scene(tmp_path) as (stage, link):
+            for _ in range(3):
+                waiting = (link.call("wait", b"", timeout_seconds=0.01) for _ in range(2))
+                ended = await asyncio.gather(*waiting, return_exceptions=True)
+                assert [type(error) for error in ended] == [CallStatus] * 2
+            assert await link.call("echo", b"x", timeout_seconds=10) == b"x"
+            assert stage.echo.cancelled == 6
+
+    asyncio.run(body())
+
+
+def test_a_full_worker_refuses_further_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_server, "MAX_LINK_CALLS", 1)
+
+    async def body() -> None:
+        async with scene(tmp_path) as (stage, link):
+            waiting = asyncio.ensure_future(link.call("wait", b"x", timeout_seconds=10))
+            await until(lambda: link.calls == 1)
+            with pytest.raises(CallStatus, match="overloaded") as caught:
+                await link.call("echo", b"", timeout_seconds=10)
+            assert caught.value.code is StatusCode.UNAVAILABLE
+            stage.echo.gate.set()
+            assert await waiting == b"x"
 
     asyncio.run(body())
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
 from catenula.protocol import ChainInfoQuery, ConfirmedBlockCertificate, UpdateRecipient
 from catenula.validator import sweep
@@ -116,6 +117,54 @@ def test_an_update_that_never_arrives_is_sent_ever_more_rarely() -> None:
         assert gaps == sorted(gaps)
         assert len(gaps) > 5
         assert max(gaps) <= QUICK.most_passes
+
+    asyncio.run(body())
+
+
+def damage(scene: Scene, chain_id: ChainId) -> None:
+    """From now on the chain cannot be read."""
+    worker = scene.driver.worker_of(chain_id)
+    has_undelivered = worker.has_undelivered
+
+    def damaged(asked: ChainId) -> bool:
+        if asked == chain_id:
+            raise LocalError("damaged", retryable=False)
+        return has_undelivered(asked)
+
+    worker.has_undelivered = damaged  # type: ignore[method-assign,assignment]  # A fault for this test.
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_chain_that_cannot_be_read_keeps_no_other_from_its_turn(damaged: int) -> None:
+    async def body() -> None:
+        scene = Scene()
+        sweeper = Sweeper(scene.driver, options=QUICK)
+        drop_updates(scene)
+        await scene.driver.handle_confirmed_certificate(scene.block(0, 2))
+        await scene.driver.handle_confirmed_certificate(scene.block(1, 2))
+        heal(scene)
+        damage(scene, scene.chain_ids[damaged])
+        for _ in range(3):
+            await sweeper.sweep()
+        await scene.driver.settled()
+        assert await waiting_at(scene, scene.chain_ids[2]) == 1
+        assert sweeper.failed_chains == 1  # The next time is later.
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_the_scan_goes_on_after_a_chain_that_cannot_be_read(damaged: int) -> None:
+    async def body() -> None:
+        scene = Scene()
+        commit_without_effects(scene, scene.block(0, 2))
+        commit_without_effects(scene, scene.block(1, 2))
+        damage(scene, scene.chain_ids[damaged])
+        sweeper = Sweeper(scene.driver, options=QUICK)
+        await sweeper.scan()
+        await scene.driver.settled()
+        assert await waiting_at(scene, scene.chain_ids[2]) == 1
+        assert (sweeper.failed_chains, scene.chain_ids[damaged] in sweeper._waiting) == (1, True)
 
     asyncio.run(body())
 

@@ -129,7 +129,7 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
     Log("front door").info("serving", address=str(config.address), port=public.port)
     job.report({"event": "ready", "port": public.port})
     connected = asyncio.ensure_future(door.connected())
-    connected.add_done_callback(lambda _: job.report({"event": "connected"}))
+    connected.add_done_callback(partial(_report_connected, job))
     await stop.wait()
     connected.cancel()
     # Ending the door first ends subscriptions, so that the port need not wait for them.
@@ -140,6 +140,11 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
     if metrics is not None:
         metrics.close()
     return 0
+
+
+def _report_connected(job: Job, connected: "asyncio.Future[None]") -> None:
+    if not connected.cancelled():
+        job.report({"event": "connected"})
 
 
 def _serve_door_metrics(job: Job, door: FrontDoor) -> MetricsPort | None:

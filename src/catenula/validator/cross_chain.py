@@ -130,8 +130,14 @@ class CrossChainQueue:
             pending = self._waiting.pop(target)
             self._size -= len(pending)
             entries = list(pending.values())
-            for start in range(0, len(entries), MAX_CROSS_CHAIN_BATCH):
-                await self._apply_batch(entries[start : start + MAX_CROSS_CHAIN_BATCH])
+            try:
+                for start in range(0, len(entries), MAX_CROSS_CHAIN_BATCH):
+                    await self._apply_batch(entries[start : start + MAX_CROSS_CHAIN_BATCH])
+            except BaseException:
+                # A bug ends this lane; whoever waits must not wait for ever.
+                for entry in entries:
+                    entry.finish(LocalError("the request was not applied", retryable=True))
+                raise
 
     async def _apply_batch(self, entries: list[_Waiting]) -> None:
         error = await self._try([entry.request for entry in entries])

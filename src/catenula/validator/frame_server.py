@@ -1,8 +1,9 @@
 """The accepting side of frames: a worker's internal port.
 
 Calls run as tasks of their own, so a slow one holds up nobody. A connection that has as many calls
-running as allowed, or does not read its answers, is not read from until that has changed, which
-bounds memory. A bug in a handler ends its call, not the connection.
+running as allowed is refused more, and is still read from, because what frees it are cancellations;
+one that does not read its answers is not read from until it does. Both bound memory. A bug in a
+handler ends its call, not the connection.
 """
 
 import asyncio
@@ -156,23 +157,24 @@ class _Session:
         if frame.kind is FrameKind.PING:
             self._connection.send(FrameKind.PONG, frame.call_id)
         elif frame.kind is FrameKind.CANCEL:
-            task = self._forget(frame.call_id)
+            task = self._running.pop(frame.call_id, None)
             if task is not None:
                 task.cancel()
         elif frame.kind in (FrameKind.CALL, FrameKind.DELIVER, FrameKind.METRICS):
-            finish = partial(self._finish, frame.call_id)
-            task = self._running[frame.call_id] = self._server.run(frame, finish)
-            if len(self._running) >= MAX_LINK_CALLS:
-                self._connection.pause_reading()
+            self._begin(frame)
 
-    def _forget(self, call_id: int) -> "asyncio.Task[None] | None":
-        task = self._running.pop(call_id, None)
-        if len(self._running) == MAX_LINK_CALLS - 1:
-            self._connection.resume_reading()
-        return task
+    def _begin(self, frame: Frame) -> None:
+        if len(self._running) >= MAX_LINK_CALLS:
+            refusal = CallStatus(
+                StatusCode.UNAVAILABLE, "the worker is overloaded; ask again later"
+            )
+            self._connection.send(FrameKind.STATUS, frame.call_id, _status(refusal))
+            return
+        finish = partial(self._finish, frame.call_id)
+        self._running[frame.call_id] = self._server.run(frame, finish)
 
     def _finish(self, call_id: int, kind: FrameKind, body: bytes) -> None:
-        self._forget(call_id)
+        self._running.pop(call_id, None)
         self._connection.send(kind, call_id, body)
 
     def close(self, connection: FrameConnection) -> None:

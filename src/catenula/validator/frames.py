@@ -147,7 +147,6 @@ class FrameConnection(asyncio.Protocol):
         self._reader = FrameReader()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._is_paused = False
         self.is_open = False
         self.is_refused = False
         """Whether to hang up as soon as there is a connection."""
@@ -189,13 +188,11 @@ class FrameConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The other side reads slower than we write: take nothing more from it either."""
-        self._is_paused = True
         if self._transport is not None and not self._is_client:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The other side has caught up."""
-        self._is_paused = False
         if self._transport is not None and not self._is_client:
             self._transport.resume_reading()
 
@@ -281,16 +278,6 @@ class FrameConnection(asyncio.Protocol):
     def is_full(self) -> bool:
         """Whether so much waits that nothing more should be sent."""
         return self.waiting_bytes > MAX_LINK_BUFFER_BYTES
-
-    def pause_reading(self) -> None:
-        """Take nothing more in for now."""
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Take more in, unless the other side does not read."""
-        if self._transport is not None and not self._is_paused:
-            self._transport.resume_reading()
 
     def abort(self) -> None:
         """Cut the connection at once."""

@@ -182,13 +182,18 @@ class FrontDoor:
 
     async def counters(self, timeout_seconds: float) -> dict[str, Any]:
         """What each worker that answers has counted, by its number."""
-        told: dict[str, Any] = {}
-        for number, link in enumerate(self._links):
-            try:
-                told[str(number)] = await link.metrics(timeout_seconds)
-            except LocalError as error:
-                _log.debug("a worker does not tell its counters", worker=number, error=str(error))
-        return told
+        # All at once: those that hang must not use up the time of those that answer.
+        asked = (link.metrics(timeout_seconds) for link in self._links)
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        found: dict[str, Any] = {}
+        for number, counters in enumerate(told):
+            if isinstance(counters, LocalError):
+                _log.debug("a worker does not tell its counters", worker=number, error=counters)
+            elif isinstance(counters, BaseException):
+                raise counters
+            else:
+                found[str(number)] = counters
+        return found
 
     async def unary(self, method: str, request: bytes) -> bytes:
         """See `PublicService`."""

@@ -28,6 +28,7 @@ HEALTHY_SECONDS = 10.0
 KILL_SECONDS = GRACE_SECONDS + 3.0
 """A child that has not ended so long after SIGTERM is killed."""
 READ_BYTES = 65_536
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -98,9 +99,11 @@ class ProcessTree:
     def _stop(self, children: list[Child]) -> None:
         for child in sorted(children, key=lambda child: child.worker is not None):
             child.is_wanted = False
+            if child.pid is None:
+                child.due = time.monotonic()
+                continue
             child.due = time.monotonic() + KILL_SECONDS
-            if child.pid is not None:
-                os.kill(child.pid, signal.SIGTERM)
+            os.kill(child.pid, signal.SIGTERM)
 
     # The loop
 
@@ -152,10 +155,13 @@ class ProcessTree:
     def _fork(self, child: Child) -> None:
         read, write = os.pipe()
         child.due, child.started, child.buffer = None, time.monotonic(), b""
+        # A signal for a child that still has our handlers would make it stop its siblings.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid == 0:
             os.close(read)
             self._be_child(child, write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         os.close(write)
         child.pid, child.events = pid, read
         self._selector.register(read, selectors.EVENT_READ, lambda: self._read_events(child))
@@ -170,6 +176,7 @@ class ProcessTree:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             # An interrupt from the terminal reaches the supervisor, which stops all in order.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
             self._close_all()
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 0)

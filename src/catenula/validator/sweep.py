@@ -62,6 +62,8 @@ class Sweeper:
         self._log = Log("sweep")
         self.resent_chains = 0
         self.scanned_chains = 0
+        self.failed_chains = 0
+        """How often a chain could not be looked at, or its messages not be sent."""
         driver.on_update_sent = self.note
 
     def note(self, chain_id: ChainId) -> None:
@@ -125,10 +127,24 @@ class Sweeper:
 
     async def _look_at(self, chain_id: ChainId) -> bool:
         self.scanned_chains += 1
-        if not self._driver.worker_of(chain_id).has_undelivered(chain_id):
+        try:
+            if not self._driver.worker_of(chain_id).has_undelivered(chain_id):
+                return False
+            await self._resend(chain_id)
+        except (LocalError, ProtocolError) as error:
+            self._note_failure(chain_id, error)
+            self.note(chain_id)
             return False
-        await self._resend(chain_id)
         return True
+
+    def _note_failure(self, chain_id: ChainId, error: Exception) -> None:
+        """A chain that cannot be read or written must not keep the others from their turn."""
+        self.failed_chains += 1
+        self._log.warning(
+            "a chain's messages cannot be sent again now; it is tried ever more rarely",
+            chain=chain_id,
+            error=error,
+        )
 
     # Passes over the chains that sent something
 
@@ -139,13 +155,22 @@ class Sweeper:
             waiting.passes += 1
             if waiting.passes < min(2 + waiting.resent, self._options.most_passes):
                 continue
-            if not self._driver.worker_of(chain_id).has_undelivered(chain_id):
-                self._waiting.pop(chain_id, None)
-                continue
             if sent >= MAX_CHAINS_RESENT_PER_PASS:
                 break
-            waiting.passes, waiting.resent, sent = 0, waiting.resent + 1, sent + 1
-            await self._resend(chain_id)
+            try:
+                sent += await self._try(chain_id, waiting)
+            except (LocalError, ProtocolError) as error:
+                waiting.passes, waiting.resent = 0, waiting.resent + 1
+                self._note_failure(chain_id, error)
+
+    async def _try(self, chain_id: ChainId, waiting: _Waiting) -> bool:
+        """Send what waits of one chain; false when nothing does, and it is forgotten."""
+        if not self._driver.worker_of(chain_id).has_undelivered(chain_id):
+            self._waiting.pop(chain_id, None)
+            return False
+        await self._resend(chain_id)
+        waiting.passes, waiting.resent = 0, waiting.resent + 1
+        return True
 
     async def _resend(self, chain_id: ChainId) -> None:
         self.resent_chains += 1
