@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.net import NetUp, free_port
+from tests.ports import free_port
+from tests.process.net import NetUp
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(

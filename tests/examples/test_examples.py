@@ -9,7 +9,8 @@ import pytest
 
 import catenula
 from tests.conftest import REPOSITORY
-from tests.process.net import NetUp, environment, free_port
+from tests.ports import free_port
+from tests.process.net import NetUp, environment
 
 pytestmark = pytest.mark.process
 EXAMPLES = REPOSITORY / "examples"

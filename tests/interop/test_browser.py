@@ -25,7 +25,7 @@ from catenula.protocol import ChainDescription, ChainInfoQuery
 from catenula.transport.messages import from_proto_bytes, to_proto_bytes
 from tests.interop.chromium import ARGUMENTS, chromium_or_skip
 from tests.interop.networks import OURS, RunningNetwork, running
-from tests.interop.ports import free_port, free_port_range
+from tests.ports import free_port, free_port_range
 
 PAGE = Path(__file__).with_name("page")
 OWNER = "0x" + "5a" * 20

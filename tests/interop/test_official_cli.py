@@ -21,7 +21,7 @@ from tests.interop.networks import (
     official_program,
     running,
 )
-from tests.interop.ports import free_port, free_port_range
+from tests.ports import free_port, free_port_range
 
 LEAST_COMMANDS = 40
 VALIDATORS = 4

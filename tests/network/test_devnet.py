@@ -24,13 +24,13 @@ from catenula.network.ports import PortLayout
 from catenula.network.probe import Place, await_health, await_page
 from catenula.protocol import NO_FEES
 from catenula.testing.keys import predictable_bytes
-from tests.process.net import free_base, free_port
+from tests.ports import free_port, free_port_range
 
 _GENESIS = GenesisPlan(2, tokens(1_000_000), NO_FEES, Timestamp(1_700_000_000_000_000), "devnet")
 
 
 def _plan(validators: int = 2) -> DevnetPlan:
-    return DevnetPlan(_GENESIS, validators=validators, ports=PortLayout(free_base(validators)))
+    return DevnetPlan(_GENESIS, validators=validators, ports=PortLayout(free_port_range()))
 
 
 def test_ports_are_those_of_the_reference() -> None:

@@ -3,19 +3,16 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import Self
 
 from tests.conftest import REPOSITORY
+from tests.ports import free_port_range
 
 PROGRAM = (sys.executable, "-m", "catenula")
-_PUBLIC = 4_001
-_ATTEMPTS = 200
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -24,37 +21,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(REPOSITORY / "src"), **more}
 
 
-def free_base(validators: int) -> int:
-    """A base for `PortLayout` whose public ports are free now."""
-    random = Random()
-    for _ in range(_ATTEMPTS):
-        base = random.randrange(20_000, 55_000)
-        if all(_is_free(base + _PUBLIC + index) for index in range(validators)):
-            return base
-    raise AssertionError("no free ports")
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 class NetUp:
     """A running ``catenula net up``; ready when it is made, stopped when it is left."""
 
-    def __init__(self, *arguments: str, base: int | None = None, validators: int = 4) -> None:
-        self.base = base if base is not None else free_base(validators)
+    def __init__(self, *arguments: str, base: int | None = None) -> None:
+        self.base = base if base is not None else free_port_range()
         self.process = subprocess.Popen(
             [*PROGRAM, "net", "up", *arguments],
             stdout=subprocess.PIPE,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.process.net import PROGRAM, NetUp, environment, free_port
+from tests.ports import free_port
+from tests.process.net import PROGRAM, NetUp, environment
 
 pytestmark = pytest.mark.process
 
@@ -25,7 +26,7 @@ def _ask(url: str, query: str) -> Any:
 
 
 def test_a_faucet_gives_chains_and_shares_its_wallet(tmp_path: Path) -> None:
-    with NetUp("--validators", "1", validators=1) as net:
+    with NetUp("--validators", "1") as net:
         admin, first, second = net.chains()
         port = free_port()
         faucet = subprocess.Popen(

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.process.net import PROGRAM, NetUp, environment, free_base, free_port
+from tests.ports import free_port, free_port_range
+from tests.process.net import PROGRAM, NetUp, environment
 
 pytestmark = pytest.mark.process
 
@@ -160,7 +161,7 @@ port = 0
 
 
 def test_it_refuses_a_taken_port_by_name(tmp_path: Path) -> None:
-    with NetUp("--validators", "1", validators=1) as net:
+    with NetUp("--validators", "1") as net:
         for more in ((), ("--processes",)):
             path = tmp_path / f"net{len(more)}"
             done = subprocess.run(
@@ -184,7 +185,7 @@ def _children(pid: int) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_it_ends_when_its_processes_have_ended() -> None:
-    with NetUp("--validators", "1", "--processes", validators=1) as net:
+    with NetUp("--validators", "1", "--processes") as net:
         folder = net.wallet().parent
         (supervisor,) = _children(net.process.pid)
         os.kill(supervisor, signal.SIGKILL)
@@ -200,7 +201,7 @@ def test_it_can_be_interrupted_while_it_starts() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(TEST_OFFSET_PORT=str(free_base(1))),
+        env=environment(TEST_OFFSET_PORT=str(free_port_range())),
     )
     while not _children(process.pid):
         assert process.poll() is None
@@ -215,7 +216,7 @@ def _refused(*arguments: str) -> str:
         [*PROGRAM, "net", "up", *arguments],
         capture_output=True,
         text=True,
-        env=environment(TEST_OFFSET_PORT=str(free_base(1))),
+        env=environment(TEST_OFFSET_PORT=str(free_port_range())),
         timeout=60,
         check=False,
     )
@@ -241,7 +242,7 @@ def test_one_json_object_instead_of_exports() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(TEST_OFFSET_PORT=str(free_base(1))),
+        env=environment(TEST_OFFSET_PORT=str(free_port_range())),
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -272,7 +273,7 @@ echo "wallet $LINERA_WALLET"
         ["bash", "-c", script],
         capture_output=True,
         text=True,
-        env=environment(TEST_OFFSET_PORT=str(free_base(1))),
+        env=environment(TEST_OFFSET_PORT=str(free_port_range())),
         timeout=60,
         check=False,
     )

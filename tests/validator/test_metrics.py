@@ -18,7 +18,7 @@ from catenula.validator.configuration import LogOptions
 from catenula.validator.metrics import CallCounters, serve_metrics
 from catenula.validator.server import start_validator_server
 from catenula.validator.supervisor import start_validator_processes
-from tests.interop.ports import free_port
+from tests.ports import free_port
 from tests.validator.test_configuration import configuration
 
 LOOPBACK = HostPort("127.0.0.1", 0)
