@@ -213,9 +213,10 @@ def _check(options: dict[str, Any]) -> None:
 
 
 async def _up(output: Output, options: dict[str, Any]) -> None:
+    # First of all: from here on a signal ends everything in order.
+    stop = stop_signal()
     from catenula.network.devnet import remove_folder
 
-    stop = stop_signal()
     lasting = options["path"] is not None
     path = options["path"] or Path(tempfile.mkdtemp(prefix="catenula-net-"))
     try:
