@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from catenula.base.errors import LocalError
+from catenula.base.identifiers import ChainId
 from catenula.protocol import ChainInfoQuery, NewBlock, NewIncomingBundle
 from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.transport.grpc_client import GrpcNode, GrpcOptions, GrpcProvider
 from catenula.validator.addresses import HostPort
 from catenula.validator.configuration import LogOptions, ServerConfig
+from catenula.validator.routing import routing
 from catenula.validator.supervisor import RunningValidator, Supervisor, start_validator_processes
 from tests.validator.test_configuration import configuration
 
@@ -117,6 +119,42 @@ def test_a_process_that_dies_is_started_again(role: str, tmp_path: Path) -> None
             assert info.next_block_height == 0
 
     run(body())
+
+
+@pytest.mark.parametrize("victim", ["sender", "recipient"])
+def test_a_message_arrives_although_its_sender_is_idle(victim: str, tmp_path: Path) -> None:
+    """The worker of one side is killed while the message is under way; nobody asks the sender."""
+
+    async def body() -> None:
+        network, worker_of = TinyNetwork(), routing(2)
+        sender = network.chain_ids[0]
+        recipient = next(item for item in network.chain_ids if worker_of(item) != worker_of(sender))
+        role = f"worker {worker_of(sender if victim == 'sender' else recipient)}"
+        async with running(network, tmp_path, workers=2) as (validator, node):
+            for height in range(1, 4):
+                pid = validator.pids[role]
+                if victim == "recipient":
+                    os.kill(pid, signal.SIGKILL)
+                await node.handle_confirmed_certificate(
+                    network.execute(sender, transfer(recipient, 1))
+                )
+                if victim == "sender":
+                    os.kill(pid, signal.SIGKILL)
+                await validator.wait_restarted(role, pid)
+                async with asyncio.timeout(60):
+                    while await waiting_heights(node, recipient) != list(range(height)):  # noqa: ASYNC110  # Nothing but a query tells.
+                        await asyncio.sleep(0)
+
+    run(body())
+
+
+async def waiting_heights(node: GrpcNode, chain_id: ChainId) -> list[int]:
+    """The heights from which messages wait, asked so that nothing is sent on that occasion."""
+    query = ChainInfoQuery(
+        chain_id, request_pending_message_bundles=True, create_network_actions=False
+    )
+    info = (await node.handle_chain_info_query(query)).info
+    return [item.bundle.height for item in info.requested_pending_message_bundles]
 
 
 def test_children_die_with_their_supervisor(tmp_path: Path) -> None:
