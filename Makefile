@@ -42,12 +42,14 @@ conformance: setup
 	$(BIN)/catenula conformance types $(RECORDED)/types
 	$(BIN)/catenula conformance replay $(RECORDED)/network
 	$(BIN)/catenula conformance traffic $(RECORDED)/network
+	$(BIN)/catenula conformance commands $(RECORDED)/network
 
 conformance-shared: setup
 	@if [ -d $(SHARED) ]; then set -ex; \
 	  $(BIN)/catenula conformance types $(SHARED)/types; \
 	  $(BIN)/catenula conformance replay $(SHARED)/network; \
 	  $(BIN)/catenula conformance traffic $(SHARED)/network; \
+	  $(BIN)/catenula conformance commands $(SHARED)/network; \
 	else \
 	  echo; \
 	  echo "*** The full recordings ($(SHARED)) are NOT here: only the selection in"; \

@@ -4,7 +4,7 @@
 
 Kept of every file of ``types`` are all entries, of every run its genesis, its history and the final
 state of its chains, and of what clients and validators said to each other a part: the calls to some
-of the validators. Texts written by the
+of the validators, and what commands printed as their results. Texts written by the
 reference are replaced: what a file is about, and why a value is refused (only the refusal counts;
 names of errors are kept). The formats are those of the full set, compressed with gzip.
 """
@@ -29,6 +29,8 @@ TRAFFIC = {
 }
 """The validators of which calls are kept."""
 TRAFFIC_FILES = ("rpc.json.gz", "direct_grpc.json.gz", "run.json")
+COMMANDS = ("d-zerohash", "e-modes", "f-lossy")
+"""The runs of which commands are kept."""
 REFERENCE_SIGN = "@"
 """Marks a payload that stands elsewhere in the file."""
 REFUSED = "refused"
@@ -124,6 +126,14 @@ def rpc_file(content: Any, validators: tuple[int, ...]) -> Any:
     return {"payloads": payloads, "calls": calls}
 
 
+def cli_file(content: Any) -> Any:
+    """Commands with their results, without what they said beside them."""
+    return [
+        {name: value for name, value in entry.items() if name not in ("stderr", "seconds")}
+        for entry in content
+    ]
+
+
 def _call(entry: dict[str, Any]) -> dict[str, Any]:
     explained = ("details", "node_error", "chain_info")
     kept = {name: value for name, value in entry.items() if name not in explained}
@@ -158,7 +168,7 @@ def select_traffic(source: Path, target: Path) -> int:
     changes: dict[str, Callable[[Any], Any]] = {
         "rpc.json.gz": lambda content: rpc_file(content, validators),
         "direct_grpc.json.gz": direct_file,
-        "run.json": lambda content: {"validator_keys": content["validator_keys"]},
+        "run.json": lambda content: {name: content[name] for name in ("validator_keys", "shards")},
     }
     paths = [source / name for name in TRAFFIC_FILES]
     return sum(select(path, target, changes[path.name]) for path in paths if path.is_file())
@@ -175,6 +185,9 @@ def main(source: Path, target: Path) -> int:
             select(run / name, target / "network" / run.name, run_file) for name in RUN_FILES
         )
         written += select_traffic(run, target / "network" / run.name)
+        if run.name in COMMANDS:
+            written += select(run / "cli.json", target / "network" / run.name, cli_file)
+            written += select(run / "committee.json", target / "network" / run.name, run_file)
     sys.stdout.write(f"{written} bytes written to {target}\n")
     return 0 if written <= MAXIMUM_BYTES else 1
 

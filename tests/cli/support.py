@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from catenula.cli import command
 from catenula.cli.global_options import GlobalOptions
+from catenula.cli.json_shapes import SHAPES, mismatches
 from catenula.cli.main import main
 from catenula.client.files.genesis_json import write_genesis
 from catenula.client.files.keystore_json import KeyStoreFile
@@ -52,8 +53,12 @@ class CommandLine:
         return result.stdout
 
     def json(self, *arguments: str) -> Any:
-        """What a command that must succeed prints with ``--json``."""
-        return json.loads(self(*arguments, "--json"))
+        """What a command that must succeed prints with ``--json``; it has the command's shape."""
+        data = json.loads(self(*arguments, "--json"))
+        words = " ".join(arguments)
+        name = max((name for name in SHAPES if name in words), key=len)
+        assert list(mismatches(SHAPES[name], data)) == []
+        return data
 
 
 class LocalNetwork:
@@ -71,9 +76,13 @@ class LocalNetwork:
         """Run a coroutine where the validators run."""
         return self.loop.run_until_complete(body)
 
+    def bare_wallet(self, name: str) -> CommandLine:
+        """The place of a wallet that is still to be made."""
+        return CommandLine(self.folder / name, EmbeddedProvider(self.embedded))
+
     def wallet(self, name: str) -> CommandLine:
         """A new wallet without chains."""
-        line = CommandLine(self.folder / name, EmbeddedProvider(self.embedded))
+        line = self.bare_wallet(name)
         line("wallet", "init", "--genesis", str(self.genesis_path))
         return line
 

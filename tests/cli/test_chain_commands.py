@@ -247,3 +247,34 @@ def test_global_options_may_follow_the_command(network: LocalNetwork, root: Comm
     assert root("local-balance", first) == "1000000000.\n"
     root("process-inbox", first)
     assert root("local-balance", first) == "1000000001.\n"
+
+
+def test_own_blocks_of_a_revoked_epoch_are_still_taken_over(
+    network: LocalNetwork, root: CommandLine
+) -> None:
+    """Another program of the same user made them before the epoch was revoked."""
+    _, first, second = network.chains
+    copy = network.root_wallet("copy")
+    root("transfer", "--from", second, "--to", first, "1")
+    root("resource-control-policy", "--operation", "0.001")
+    root("process-inbox", first)
+    root("revoke-epochs", "0")
+    assert copy("process-inbox", second) == ""
+    (entry,) = copy.json("wallet", "show", second)
+    assert entry["epoch"] == 1
+    assert entry["next_block_height"] > 1
+
+
+def test_mistyped_commands_and_chains_get_suggestions(
+    network: LocalNetwork, root: CommandLine
+) -> None:
+    assert "Did you mean 'transfer'?" in root.run("tranfser").stderr
+    assert "Did you mean 'show'?" in root.run("wallet", "shw").stderr
+    admin = network.chains[0]
+    mistyped = ("0" if admin[0] != "0" else "1") + admin[1:]
+    for arguments in (
+        ("wallet", "show", mistyped),
+        ("query-balance", mistyped),
+        ("transfer", "--from", mistyped, "--to", admin, "1"),
+    ):
+        assert admin in root.run(*arguments).stderr

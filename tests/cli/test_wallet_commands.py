@@ -9,11 +9,13 @@ def test_listing_starts_with_the_default_chain(network: LocalNetwork) -> None:
     root = network.root_wallet()
     admin, first, second = network.chains
     assert root("wallet", "show", "--short").splitlines() == [admin, first, second]
-    assert root("wallet", "show").splitlines()[:3] == [
+    lines = root("wallet", "show").splitlines()
+    assert lines[:3] == [
         "-" * 23,
         f"Chain ID:             {admin}",
         "Tags:                 DEFAULT, ADMIN",
     ]
+    assert lines[-1] == "-" * 24, "the reference's last line is longer"
 
 
 def test_unknown_chain_exits_as_the_reference_panics(network: LocalNetwork) -> None:

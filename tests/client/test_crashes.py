@@ -1,5 +1,8 @@
 """A failing disk or a crash of the client never executes a request twice (K3, K4)."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from catenula.base.errors import InvariantViolation, LocalError
@@ -8,7 +11,16 @@ from catenula.base.integers import tokens
 from catenula.client import ChainClient, Client, Committed, Conflict, NoQuorum
 from catenula.client.candidate import Candidate, make_proposal
 from catenula.client.staging import stage_new_block
-from catenula.protocol import Account, ChainOwnership, Round, Transfer
+from catenula.client.synchronize import take_lock
+from catenula.protocol import (
+    Account,
+    ChainInfoQuery,
+    ChainOwnership,
+    LockingRegular,
+    Round,
+    Transfer,
+)
+from catenula.storage.engine import open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore
 from tests.client.world import World, asynchronous, committed, owner
@@ -104,6 +116,42 @@ async def test_a_block_whose_answers_got_lost_is_recognised() -> None:
     assert outcome.value is not None
     assert await alice.local_balance() == tokens(9)
     assert alice.pending_proposal() is None
+
+
+def test_a_lock_that_several_validators_tell_of_at_once_is_taken_once(tmp_path: Path) -> None:
+    """Those that waited for the chain find it there, which is no error."""
+
+    @asynchronous
+    async def run() -> None:
+        world = World()
+        chain_id = await world.open(ChainOwnership.multiple((owner(1), owner(2))))
+        alice = await world.client(1).assign(owner(1), chain_id)
+        client = world.client(2, store=open_store(f"sqlite:{tmp_path / 'bob'}"))
+        bob = await client.assign(owner(2), chain_id)
+        nodes = alice.context.nodes()
+        for node in nodes[:2]:
+            node.node = DeafNode(node.node)  # type: ignore[assignment]  # As above.
+        with pytest.raises(NoQuorum):
+            await alice.transfer(Account.chain(world.root), "1")
+        query = ChainInfoQuery(chain_id, request_manager_values=True)
+        remotes = bob.context.nodes()
+        locks = [(await remote.chain_info(query)).manager.requested_locking for remote in remotes]
+        told = [
+            (remote, lock.certificate)
+            for remote, lock in zip(remotes, locks, strict=True)
+            if isinstance(lock, LockingRegular)
+        ]
+        assert len(told) > 1
+        # A write to the chain goes before, so that all of them have looked before any is served.
+        trackers = {told[0][0].public_key: 1}
+        await asyncio.gather(
+            client.context.local.update_received_trackers(chain_id, trackers),
+            *(take_lock(bob.context, remote, certificate) for remote, certificate in told),
+        )
+        assert isinstance(bob.state().manager.locking_block, LockingRegular)
+        await client.close()
+
+    run()
 
 
 class DeafNode:

@@ -3,7 +3,7 @@
 import pytest
 
 from catenula.base.identifiers import AccountOwner
-from catenula.base.integers import Amount, TimeDelta, tokens
+from catenula.base.integers import Amount, Epoch, TimeDelta, tokens
 from catenula.client import (
     ChainClient,
     ClientError,
@@ -28,6 +28,7 @@ from catenula.client.errors import (
 )
 from catenula.client.propose import Request, propose_operations
 from catenula.client.staging import stage_new_block
+from catenula.client.synchronize import synchronize_chain
 from catenula.protocol import (
     Account,
     ChainId,
@@ -455,6 +456,25 @@ async def test_a_committee_change_is_followed() -> None:
     await alice.synchronize()
     committed(await alice.transfer(Account.chain(world.root), "1"))
     assert sorted(alice.state().execution.system.committees.get()) == [1]
+
+
+@asynchronous
+async def test_blocks_of_a_revoked_epoch_are_synchronized() -> None:
+    world = World()
+    alice = await world.user(1)
+    late_client = world.client(1)
+    late = await late_client.assign(owner(1), alice.chain_id)
+    committed(await alice.transfer(Account.chain(world.root), "1"))
+    root = await world.root_chain()
+    committee = root.state().current_committee()
+    committed(await root.stage_new_committee(committee.replace(policy=committee.policy)))
+    committed(await root.revoke_epochs(Epoch(0)))
+    await world.settled()
+    await late_client.chain(world.root).synchronize()
+    await synchronize_chain(late_client.context, alice.chain_id)
+    assert late.state().next_block_height == 1
+    committed(await late.transfer(Account.chain(world.root), "1"))
+    assert late.state().epoch == 1
 
 
 @asynchronous

@@ -1,12 +1,19 @@
 """The documents are true where that can be checked: snippets run, links lead somewhere."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+from tests.process.net import NetUp
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+DOCUMENTS = sorted(
+    [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*.md")]
+)
+FAUCET_URL = "http://localhost:8080"
 SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -19,8 +26,30 @@ def snippets() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("name", "text"), snippets(), ids=[name for name, _ in snippets()])
+def is_remote(text: str) -> bool:
+    return FAUCET_URL in text
+
+
+LOCAL = [(name, text) for name, text in snippets() if not is_remote(text)]
+REMOTE = [(name, text) for name, text in snippets() if is_remote(text)]
+
+
+@pytest.mark.parametrize(("name", "text"), LOCAL, ids=[name for name, _ in LOCAL])
 def test_python_snippet_runs(name: str, text: str) -> None:
+    exec(compile(text, name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.fixture(scope="module")
+def faucet_url() -> Iterator[str]:
+    port = free_port()
+    with NetUp("--with-faucet", "--faucet-port", str(port)):
+        yield f"http://localhost:{port}"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("name", "text"), REMOTE, ids=[name for name, _ in REMOTE])
+def test_python_snippet_runs_on_a_network_elsewhere(name: str, text: str, faucet_url: str) -> None:
+    text = text.replace(FAUCET_URL, faucet_url)
     exec(compile(text, name, "exec"), {"__name__": "__main__"})
 
 

@@ -20,6 +20,9 @@ STOP_SECONDS = 30
 OFFICIAL_ENVIRONMENT = "CATENULA_OFFICIAL_BIN"
 """Names the folder of the reference's programs when they are not on the path."""
 
+EXPORTS = 3
+"""A network prints where wallet, key store and storage of its administrator are."""
+
 OURS = (sys.executable, "-m", "catenula")
 _EXPORT = re.compile(r'^export (LINERA_\w+)="?([^"\n]*)"?$', re.MULTILINE)
 
@@ -33,11 +36,14 @@ class RunningNetwork:
     addresses: list[str] = field(default_factory=list)
 
 
-def official_program() -> str | None:
-    """The reference's command line, if it is installed with its validators' programs."""
+CLIENT_PROGRAMS = ("linera",)
+NETWORK_PROGRAMS = ("linera", "linera-proxy", "linera-server", "linera-storage-server")
+
+
+def official_program(names: Sequence[str] = CLIENT_PROGRAMS) -> str | None:
+    """The reference's command line, if all these programs of it are installed."""
     folder = os.environ.get(OFFICIAL_ENVIRONMENT)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}" if folder else None
-    names = ("linera", "linera-proxy", "linera-server", "linera-storage-server")
     found = [shutil.which(name, path=path) for name in names]
     return found[0] if all(found) else None
 
@@ -50,17 +56,34 @@ class _Starting:
         self.stdout: list[str] = []
         self.stderr: list[str] = []
         self._ready = threading.Event()
-        self.is_ready = False
-        for stream, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr)):
-            threading.Thread(target=self._read, args=(stream, lines), daemon=True).start()
+        self.is_ready = self._said_ready = False
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
+            for stream, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Read what is left after the process has ended, and close its pipes."""
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def _read(self, stream: Iterator[str], lines: list[str]) -> None:
         for line in stream:
             lines.append(line)
-            if "READY!" in line:
+            self._said_ready |= "READY!" in line
+            if self._said_ready and len(self.exports()) == EXPORTS:
                 self.is_ready = True
                 self._ready.set()
         self._ready.set()
+
+    def exports(self) -> dict[str, str]:
+        """The environment that the network printed for its administrator."""
+        return dict(_EXPORT.findall("".join(self.stdout)))
 
     def wait(self) -> None:
         """Return when the network says that it is ready; AssertionError when it does not."""
@@ -84,13 +107,13 @@ def running(command: Sequence[str], *, faucet_port: int, folder: Path) -> Iterat
         text=True,
         start_new_session=True,
     )
+    starting = _Starting(process)
     try:
-        starting = _Starting(process)
         starting.wait()
-        exports = dict(_EXPORT.findall("".join(starting.stdout)))
-        yield RunningNetwork(f"http://localhost:{faucet_port}", exports)
+        yield RunningNetwork(f"http://localhost:{faucet_port}", starting.exports())
     finally:
         _stop(process)
+        starting.close()
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -7,6 +7,7 @@ under TLS, without which a browser's third listening page would hang for good.
 
 import functools
 import http.server
+import json
 import shutil
 import subprocess
 import threading
@@ -24,7 +25,7 @@ from catenula.protocol import ChainDescription, ChainInfoQuery
 from catenula.transport.messages import from_proto_bytes, to_proto_bytes
 from tests.interop.chromium import ARGUMENTS, chromium_or_skip
 from tests.interop.networks import OURS, RunningNetwork, running
-from tests.interop.ports import free_port, free_port_range
+from tests.ports import free_port, free_port_range
 
 PAGE = Path(__file__).with_name("page")
 OWNER = "0x" + "5a" * 20
@@ -99,9 +100,15 @@ def _reply(page: Page, base: str, method: str, request: bytes) -> bytes:
     return bytes.fromhex(message)
 
 
+def _ask(page: Page, faucet: str, query: str) -> dict[str, Any]:
+    text = page.evaluate("([url, query]) => window.ask(url, query)", [faucet, query])
+    answer: dict[str, Any] = json.loads(text)
+    return answer
+
+
 def _claim(page: Page, faucet: str) -> ChainId:
     query = f'mutation {{ claim(owner: "{OWNER}") }}'
-    answer = page.evaluate("([url, query]) => window.ask(url, query)", [faucet, query])
+    answer = _ask(page, faucet, query)
     description: ChainDescription = codec_of(ChainDescription).from_json(answer["data"]["claim"])
     return description.chain_id
 
@@ -139,7 +146,7 @@ def _subscription(chain_id: ChainId) -> str:
 def test_a_page_hears_a_notification_while_its_stream_is_open(
     page: Page, network: RunningNetwork
 ) -> None:
-    admin = page.evaluate("(url) => window.ask(url, 'query { genesisConfig }')", network.faucet)
+    admin = _ask(page, network.faucet, "query { genesisConfig }")
     codec = codec_of(ChainDescription)
     chains = [codec.from_json(item).chain_id for item in admin["data"]["genesisConfig"]["chains"]]
     first = page.evaluate(
@@ -150,8 +157,7 @@ def test_a_page_hears_a_notification_while_its_stream_is_open(
         ],
     )
     assert first == "", "the first message of a subscription is empty"
-    query = f'mutation {{ claim(owner: "0x{"77" * 20}") }}'
-    page.evaluate("([url, query]) => window.ask(url, query)", [network.faucet, query])
+    _ask(page, network.faucet, f'mutation {{ claim(owner: "0x{"77" * 20}") }}')
     page.wait_for_function("window.heard.length > 0")
     flags, payload = page.evaluate("window.heard[0]")
     assert flags == 0

@@ -4,7 +4,7 @@ The same session of more than forty commands each time (`session.py`). Where the
 programs are not installed, only our own pairing runs and the others are skipped, loudly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,15 @@ import pytest
 from tests.interop import session
 from tests.interop.commands import Ran, Wallet
 from tests.interop.networks import (
+    CLIENT_PROGRAMS,
+    NETWORK_PROGRAMS,
     OFFICIAL_ENVIRONMENT,
     OURS,
     RunningNetwork,
     official_program,
     running,
 )
-from tests.interop.ports import free_port, free_port_range
+from tests.ports import free_port, free_port_range
 
 LEAST_COMMANDS = 40
 VALIDATORS = 4
@@ -27,10 +29,10 @@ VALIDATORS = 4
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 
-def _program(name: str) -> tuple[str, ...]:
+def _program(name: str, needed: Sequence[str] = CLIENT_PROGRAMS) -> tuple[str, ...]:
     if name == "ours":
         return OURS
-    found = official_program()
+    found = official_program(needed)
     if found is None:
         pytest.skip(
             "*** NOT TESTED: the reference's programs are not on the path "
@@ -51,7 +53,14 @@ def _network(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("TEST_OFFSET_PORT", str(base))
     workers = ("--shards", "2") if name == "official" else ("--processes", "--workers", "2")
     command = (
-        *(*_program(name), "net", "up", "--validators", str(VALIDATORS), *workers),
+        *(
+            *_program(name, NETWORK_PROGRAMS),
+            "net",
+            "up",
+            "--validators",
+            str(VALIDATORS),
+            *workers,
+        ),
         *("--with-faucet", "--faucet-port", str(faucet_port)),
         *("--faucet-amount", str(session.CLAIMED_TOKENS), "--path", str(folder)),
     )
@@ -109,4 +118,7 @@ def _admin(
     for name in ("wallet", "keystore"):
         source = Path(network.exports[f"LINERA_{name.upper()}"])
         (home / f"{name}.json").write_bytes(source.read_bytes())
+    admin.run("wallet", "export-genesis", "genesis.json")
+    storage = _storage(client, home)
+    admin.run("storage", "initialize", "--storage", storage, "--genesis", "genesis.json")
     return admin

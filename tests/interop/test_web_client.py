@@ -15,7 +15,7 @@ import pytest
 
 from tests.interop.chromium import chromium_or_skip
 from tests.interop.networks import OURS, running
-from tests.interop.ports import free_port, free_port_range
+from tests.ports import free_port, free_port_range
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECK = REPOSITORY.parent / "shared" / "interop" / "web_client"

@@ -26,7 +26,7 @@ from tests.network.support import balances
 PAIRS = [(SyncNetwork, Network), (SyncWallet, NetworkWallet), (SyncChain, NetworkChain)]
 NOT_MIRRORED = {
     SyncNetwork: {"start", "validators"},  # The constructor, and `inspect`.
-    SyncWallet: {"changes_of", "close"},  # For the network itself.
+    SyncWallet: {"changes_of", "subscribe", "close"},  # For the network itself.
     SyncChain: set[str](),
 }
 
@@ -110,6 +110,8 @@ def test_refused_start_leaves_no_thread() -> None:
 )
 def test_interrupt_cancels_the_call_and_waits_for_its_end() -> None:
     thread, ended = LoopThread("test"), []
+    # Whoever starts the tests in the background of a script has Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def interrupted() -> None:
         try:
@@ -125,6 +127,7 @@ def test_interrupt_cancels_the_call_and_waits_for_its_end() -> None:
         assert ended == [True]
         assert thread.call(lambda: "still usable") == "still usable"
     finally:
+        signal.signal(signal.SIGINT, before)
         thread.close()
 
 

@@ -107,8 +107,8 @@ async def faucet_stage(
     """A faucet with its network, closed at the end."""
     async with await Network.start() as network:
         wallet = await network.wallet("faucet", tokens=funds)
-        server = await start(network, wallet, options(folder, **changes))
+        stage = Stage(network, wallet, await start(network, wallet, options(folder, **changes)))
         try:
-            yield Stage(network, wallet, server)
+            yield stage
         finally:
-            await server.close()
+            await stage.server.close()

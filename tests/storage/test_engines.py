@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catenula.base.errors import LocalError
-from catenula.storage import DELETE, DELETE_PREFIX, PUT, Batch, StaleFence, Store, open_store
+from catenula.storage import (
+    DELETE,
+    DELETE_PREFIX,
+    PUT,
+    Batch,
+    Claim,
+    Fence,
+    StaleFence,
+    Store,
+    open_store,
+)
 from catenula.storage.ordered_keys import CHUNK_KEYS, OrderedKeys
 
 KINDS = ("memory", "sqlite", "rocksdb")
@@ -83,6 +93,34 @@ def test_fences_of_different_scopes_do_not_meet(store: Store) -> None:
     store.acquire(b"3")
     store.commit([(b"r", put(a=b"1"))], [left, right])
     assert store.partition(b"r").get(b"a") == b"1"
+
+
+def test_a_fence_that_replaces_a_token_needs_exactly_that_one(store: Store) -> None:
+    """Invariants S4 and W7: each write of a chain of writes requires the one before."""
+    store.commit([(b"r", put(a=b"1"))], [Fence(b"part", 5, 0), Fence(b"part", 6, 5)])
+    assert store.token(b"part") == 6
+    for replaced in (0, 5, 7):
+        with pytest.raises(StaleFence):
+            store.commit([(b"r", put(a=b"2"))], [Fence(b"part", 9, replaced)])
+    assert store.partition(b"r").get(b"a") == b"1"
+    assert store.tokens() == {b"part": 6}
+    store.commit([(b"r", put(a=b"3"))], [Fence(b"part", 9, 6)])
+    assert store.partition(b"r").get(b"a") == b"3"
+
+
+def test_a_pinned_store_shows_one_state_of_a_shared_file(tmp_path: Path) -> None:
+    name = location("sqlite", tmp_path)
+    with open_store(name) as reader, open_store(name) as writer:
+        for opened in (reader, writer):
+            opened.claim(Claim.SHARED)
+        reader.pin()
+        assert reader.token(b"part") == 0
+        writer.commit([(b"r", put(a=b"1"))], [Fence(b"part", 1, 0)])
+        assert reader.partition(b"r").get(b"a") is None
+        assert reader.token(b"part") == 0
+        reader.unpin()
+        assert reader.partition(b"r").get(b"a") == b"1"
+        assert reader.token(b"part") == 1
 
 
 def test_a_closed_store_says_so(store: Store) -> None:

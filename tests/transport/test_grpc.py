@@ -17,6 +17,7 @@ from catenula.protocol import (
     NodeErrorReceived,
     StreamId,
     StreamName,
+    epoch_event_id,
     node_error,
 )
 from catenula.transport.addresses import NetworkAddress
@@ -24,6 +25,7 @@ from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.grpc_client import GrpcProvider
 from catenula.transport.public_service import close
 from tests.network.support import agree, asynchronous, balances
+from tests.transport.recorded_node import recorded_port
 from tests.transport.wire_network import HASTY, until, wire_network
 
 NOWHERE = ChainId(b"\xcd" * 32)
@@ -140,3 +142,21 @@ def test_addresses_are_read_as_committees_write_them() -> None:
             NetworkAddress.parse(text)
     with pytest.raises(DecodeError, match="UnsupportedNetworkProtocol"):
         GrpcProvider(HASTY).connect_to("tcp:localhost:1")
+
+
+@asynchronous
+async def test_heights_of_events_are_those_of_the_blocks_that_published_them() -> None:
+    async with recorded_port("e-modes") as server:
+        node = GrpcProvider(HASTY).connect_to(f"grpc:127.0.0.1:{server.port}")
+        admin = (await node.get_network_description()).admin_chain_id
+        heights = [BlockHeight(number) for number in range(200)]
+        certificates = await node.download_certificates_by_heights(admin, heights)
+        published = {
+            event_id: certificate.block.height
+            for certificate in certificates
+            for event_id in certificate.block.event_ids()
+        }
+        assert published
+        unknown = epoch_event_id(admin, 1_000)
+        found = await node.event_block_heights([unknown, *published])
+        assert found == [None, *published.values()]

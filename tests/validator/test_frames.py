@@ -1,6 +1,7 @@
 """Frames between processes: their bytes, the handshake, and what strangers get."""
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -364,3 +365,19 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
         socket_endpoints(tmp_path / ("x" * 120), 1)
     (endpoint,) = socket_endpoints(tmp_path / "private", 1)
     assert json.dumps(str(endpoint)).startswith('"unix:')
+
+
+def test_a_call_that_is_taken_back_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The cancellation arrives with the call, before its task has made a step."""
+
+    async def body() -> None:
+        async with scene(tmp_path) as (stage, link):
+            connection = link._connection
+            assert connection is not None
+            call = encode_frame(FrameKind.CALL, 7, b"\x04wait")
+            connection._write(call + encode_frame(FrameKind.CANCEL, 7, b""))
+            assert await link.call("echo", b"x", timeout_seconds=10) == b"x"
+            assert stage.echo.cancelled == 0
+            gc.collect()  # An unawaited coroutine would warn now, and warnings are errors.
+
+    asyncio.run(body())

@@ -199,10 +199,10 @@ def test_fenced_commits_of_two_stores_over_one_file(tmp_path: Path) -> None:
         network = TinyNetwork()
         ours = PartitionOwnership(first, range(PARTITIONS))
         chain_id = network.chain_ids[0]
-        fence = ours.enter(chain_id)
+        fence = ours.fence(chain_id)
         assert second.tokens()[fence.scope] == fence.token
-        newer = PartitionOwnership(second, [partition_of(chain_id)]).enter(chain_id)
+        newer = PartitionOwnership(second, [partition_of(chain_id)]).fence(chain_id)
         assert newer.token == fence.token + 1
-        with pytest.raises(LocalError, match="another worker owns"):
+        with pytest.raises(LocalError, match="another process owns"):
             first.commit([], [fence])
         second.commit([], [newer])

@@ -16,7 +16,7 @@ EVM_ID_ZERO_BYTES = bytes(12)
 
 def decode_hex(text: str, what: str) -> bytes:
     """The bytes of a hex text without prefix, any case; `DecodeError` otherwise."""
-    if not text.isascii() or len(text) % 2 or any(c not in _HEX_DIGITS for c in text):
+    if not text.isascii() or len(text) % 2 or not _HEX_DIGITS.issuperset(text):
         raise DecodeError("InvalidHex", what=what, text=text)
     return bytes.fromhex(text)
 

@@ -111,6 +111,9 @@ MAX_CALL_DEPTH = 100
 MAX_TIMEOUT_WAITS = 1_000
 """Rounds that `ChainClient.commit` waits through before it gives up."""
 
+MAX_OVERTAKEN_ATTEMPTS = 32
+"""How often a request is run again because another process wrote first."""
+
 MAX_WALLET_ROWS_IN_MEMORY = 4_096
 """Rows of each kind that are kept; the oldest are read again when needed."""
 
@@ -162,9 +165,6 @@ MAX_DOWNLOAD_CACHE_BYTES = 32 << 20
 MAX_REMEMBERED_FAILURES = 1_000
 """Chains whose last failure a listener remembers."""
 
-REFUSED_MESSAGE_BYTES = MAX_MESSAGE_BYTES + (4 << 20)
-"""A message beyond the limit is read up to here, so that its sender hears `OUT_OF_RANGE`."""
-
 MAX_PUBLIC_HEADER_BYTES = 16 * 1024
 """Headers of one call on the public port."""
 
@@ -179,6 +179,54 @@ MAX_CACHED_EVENT_HEIGHTS = 65_536
 
 MAX_ENCODED_REQUESTS = 32
 """Requests whose bytes a client keeps, because they go to several validators."""
+
+MAX_ENCODED_REQUEST_BYTES = 1 << 20
+"""A larger request is encoded anew for every validator."""
+
+MAX_ITEMS_PER_REQUEST = 20_000
+"""Hashes or heights of one request that are looked up; an answer may be a prefix."""
+
+MAX_ITEMS_PER_TURN = 256
+"""Items of a long request that are looked up before other requests get their turn."""
+
+MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
+"""Body of one gRPC-Web request: a message of the largest size as base64, and its frames."""
+
+MAX_PUBLIC_BUFFER_BYTES = 256 << 20
+"""Bodies of requests that are arriving at one public port, together."""
+
+MAX_PUBLIC_PIPELINE = 16
+"""Requests on one connection that wait for the answer to an earlier one."""
+
+MAX_PUBLIC_CONNECTIONS = 10_000
+"""Connections of one public port; a further one is closed at once."""
+
+PEEK_SECONDS = 10.0
+"""A new connection must say what it speaks within this time."""
+
+PUBLIC_HEAD_SECONDS = 10.0
+"""The head of a request must arrive within this time."""
+
+PUBLIC_BODY_SECONDS = 30.0
+"""The body of a request must arrive within this time."""
+
+PUBLIC_IDLE_SECONDS = 120.0
+"""A connection without a request is closed after this time."""
+
+PUBLIC_WRITE_SECONDS = 60.0
+"""A client that does not read for so long is given up."""
+
+PUBLIC_LINGER_SECONDS = 2.0
+"""How long what a refused client still sends is thrown away before its connection is closed."""
+
+MAX_PUBLIC_STREAMS = 10_000
+"""Streams of one HTTP/2 connection that are open at once, subscriptions included."""
+
+MAX_PUBLIC_RESETS = 500
+"""Streams that a client may abandon beyond those that it lets end."""
+
+MAX_PUBLIC_BACKLOG = 1_024
+"""Connections that wait to be accepted."""
 
 MAX_HTTP_BODY_BYTES = 2 << 20
 """Largest body of a request to a service."""
@@ -242,3 +290,12 @@ FAUCET_CLIENT_SECONDS = 30.0
 
 MAX_FAUCET_ANSWER_BYTES = 64 << 20
 """Largest answer of a faucet that is read; a genesis configuration may have many chains."""
+
+MAX_WATCHED_NOTIFICATIONS = 1_000
+"""Notifications of which a watching client remembers who has sent them."""
+
+MAX_REMEMBERED_HEADERS = 64
+"""Header blocks of one HTTP/2 connection whose meaning is remembered."""
+
+MAX_PUBLIC_CALLS = 50_000
+"""Calls of one public port that run at the same time, subscriptions included."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from catenula.base.errors import DecodeError
 from catenula.base.integers import MICROSECONDS_PER_SECOND, U64_MAX, Timestamp
@@ -17,6 +18,7 @@ _PATTERN = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def format_timestamp(timestamp: int) -> str:
     """``YYYY-MM-DD HH:MM:SS`` with ``.mmm`` or ``.uuuuuu`` when the fraction is not zero."""
     if timestamp > _LAST_PRINTABLE_MICROSECONDS:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from catenula.conformance.benchmarks.experiments import EXPERIMENTS
+from catenula.conformance.benchmarks.experiments import EXPERIMENTS, WIRE_EXPERIMENTS
 from catenula.conformance.benchmarks.machine import describe_machine
 from catenula.conformance.benchmarks.report import table, write_json
 from catenula.conformance.benchmarks.runner import choose, run
@@ -18,6 +18,11 @@ from catenula.conformance.benchmarks.runner import choose, run
     help="Also write the figures to this file.",
 )
 @click.option(
+    "--wire",
+    is_flag=True,
+    help="Measure a client and a network that talk through real ports, instead of everything else.",
+)
+@click.option(
     "--only",
     multiple=True,
     metavar="NAME",
@@ -29,17 +34,18 @@ from catenula.conformance.benchmarks.runner import choose, run
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     help="A folder on the disk to be measured (default: the current one).",
 )
-def bench(json_file: Path | None, only: tuple[str, ...], directory: Path) -> None:
+def bench(json_file: Path | None, wire: bool, only: tuple[str, ...], directory: Path) -> None:
     """Measure this machine and print the figures of docs/performance.md."""
     machine = describe_machine(directory)
+    experiments = WIRE_EXPERIMENTS if wire else EXPERIMENTS
     summaries = run(
-        choose(only, EXPERIMENTS),
+        choose(only, experiments),
         directory,
         progress=lambda line: click.echo(line, err=True),
     )
     if json_file is not None:
         write_json(json_file, machine, summaries)
     click.echo(", ".join(f"{name} {value}" for name, value in machine.items()))
-    figures = {figure.name: figure for each in EXPERIMENTS for figure in each.figures}
+    figures = {figure.name: figure for each in experiments for figure in each.figures}
     for line in table(figures, summaries):
         click.echo(line)

@@ -38,6 +38,10 @@ class Invocation:
 
         return run(within())
 
+    def run_alone(self, body: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine that needs no wallet."""
+        return run(body)
+
 
 def run(body: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine to its end on an event loop of its own."""

@@ -20,6 +20,10 @@ _PATHS = click.argument(
 )
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
+_PROCESSES = click.option(
+    "--processes", type=click.IntRange(min=1), help="How many to use; as many as processors."
+)
+
 
 @click.group()
 def conformance() -> None:
@@ -55,9 +59,7 @@ def replay_command(paths: tuple[Path, ...], as_json: bool) -> None:
 @conformance.command("traffic")
 @_PATHS
 @_AS_JSON
-@click.option(
-    "--processes", type=click.IntRange(min=1), help="How many to use; as many as processors."
-)
+@_PROCESSES
 def traffic_command(paths: tuple[Path, ...], as_json: bool, processes: int | None) -> None:
     """Play recorded requests through our validators and compare every reply.
 
@@ -66,6 +68,21 @@ def traffic_command(paths: tuple[Path, ...], as_json: bool, processes: int | Non
     from catenula.conformance.traffic import run_traffic
 
     _finish(run_traffic(paths, processes=processes), as_json=as_json)
+
+
+@conformance.command("commands")
+@_PATHS
+@_AS_JSON
+@_PROCESSES
+def commands_command(paths: tuple[Path, ...], as_json: bool, processes: int | None) -> None:
+    """Play recorded commands against a network of ours; compare exit status and output.
+
+    PATHS are recordings of networks, or directories of them.
+    """
+    from catenula.cli.invocation import invoke
+    from catenula.conformance.commands import run_commands
+
+    _finish(run_commands(paths, invoke, processes=processes), as_json=as_json)
 
 
 def _finish(report: "Report", *, as_json: bool) -> None:

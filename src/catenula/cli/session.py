@@ -10,12 +10,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
+from catenula.cli.lazy import suggestion
 from catenula.cli.output import Output
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from catenula.client.remote_node import NodeProvider
     from catenula.transport.grpc_client import GrpcProvider
     from catenula.transport.validator_node import ValidatorNode
+
+STORE_PATIENCE_SECONDS = 10.0
+"""How long a command waits for a RocksDB store that another process has open."""
 
 LINGER_SECONDS = 0.05
 """How long a command waits for validators beyond the quorum before it ends."""
@@ -180,6 +185,8 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
     try:
         try:
             yield session
+        except UnknownChain as unknown:
+            raise _with_suggestion(unknown, wallet) from unknown.__cause__
         finally:
             session.update()
             wallet.save()
@@ -190,6 +197,13 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
         await connections.close()
 
 
+def _with_suggestion(unknown: UnknownChain, wallet: WalletFile) -> UnknownChain:
+    """The error with chains of the wallet that may have been meant."""
+    told = unknown.explanation
+    close = suggestion(str(told.chain_id), wallet.content.chains)
+    return UnknownChain(replace(told, next_step=f"{told.next_step}{close and '.' + close}"))
+
+
 def make_client(
     options: GlobalOptions, *, wallet: WalletFile, keys: KeyStoreFile, provider: "NodeProvider"
 ) -> Client:
@@ -198,15 +212,16 @@ def make_client(
     if not location.is_lasting:
         _check_memory_genesis(location.path, wallet)
     setup = ClientSetup(
-        store=open_location(location),
+        store=open_location(location, patience_seconds=STORE_PATIENCE_SECONDS),
         genesis=genesis_of(wallet),
         provider=provider,
         signer=keys,
         options=client_options(options),
+        sharing=True,
     )
     client = Client(setup)
-    for name in wallet.content.chains:
-        client.context.local.worker.track_chain(ChainId(bytes.fromhex(name)))
+    for chain_id in wallet.content.chain_ids():
+        client.context.local.worker.track_chain(chain_id)
     return client
 
 

@@ -11,7 +11,7 @@ from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, GenericApplicationId
 from catenula.cli.global_options import GlobalOptions
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
-from catenula.client.options import ClientOptions
+from catenula.client.options import ClientOptions, ListenerOptions
 
 if TYPE_CHECKING:
     from catenula.transport.grpc_client import GrpcOptions
@@ -63,6 +63,21 @@ def client_options(options: GlobalOptions) -> ClientOptions:
         sender_certificate_batch_size=options["sender-certificate-download-batch-size"],
         max_joined_tasks=options["max-joined-tasks"],
         max_event_stream_queries=options["max-event-stream-queries"],
+        max_accepted_latency_us=options["max-accepted-latency-ms"] * _US_PER_MS,
+        cache_ttl_us=options["cache-ttl-ms"] * _US_PER_MS,
+        cache_max_size=options["cache-max-size"],
+        max_request_ttl_us=options["max-request-ttl-ms"] * _US_PER_MS,
+        alpha=options["alpha"],
+        alternative_peers_retry_delay_us=(options["alternative-peers-retry-delay-ms"] * _US_PER_MS),
+        retry_delay_us=options["retry-delay-ms"] * _US_PER_MS,
+        max_retries=options["max-retries"],
+        max_backoff_us=options["max-backoff-ms"] * _US_PER_MS,
+        notification_circuit_breaker_initial_probe_interval_us=(
+            options["notification-circuit-breaker-initial-probe-interval-ms"] * _US_PER_MS
+        ),
+        notification_circuit_breaker_max_probe_interval_us=(
+            options["notification-circuit-breaker-max-probe-interval-ms"] * _US_PER_MS
+        ),
         priority_origins=tuple(_ids(options, "prioritize-bundles-from", ChainId.parse) or ()),
         message_policy=_message_policy(options),
     )
@@ -78,6 +93,15 @@ def grpc_options(options: GlobalOptions) -> "GrpcOptions":
         retry_delay_seconds=options["retry-delay-ms"] / _MS_PER_SECOND,
         max_backoff_seconds=options["max-backoff-ms"] / _MS_PER_SECOND,
         max_retries=options["max-retries"],
+    )
+
+
+def listener_options(options: GlobalOptions) -> ListenerOptions:
+    """How a `ChainListener` behaves."""
+    return ListenerOptions(
+        skip_process_inbox=options["listener-skip-process-inbox"],
+        delay_before_us=options["listener-delay-before-ms"] * _US_PER_MS,
+        delay_after_us=options["listener-delay-after-ms"] * _US_PER_MS,
     )
 
 

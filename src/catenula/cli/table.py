@@ -8,6 +8,9 @@ _WALLET: Rows = {
         "catenula.cli.wallet.change:set_default", "Choose the chain that is used by default."
     ),
     "init": LazyCommand("catenula.cli.wallet.init:init", "Make a wallet for a network."),
+    "request-chain": LazyCommand(
+        "catenula.cli.wallet.init:request_chain", "Get a chain from a faucet."
+    ),
     "export-genesis": LazyCommand(
         "catenula.cli.wallet.init:export_genesis", "Save the genesis configuration."
     ),
@@ -49,6 +52,9 @@ _VALIDATOR: Rows = {
         "catenula.cli.admin.validators:list_validators", "Ask all validators about a chain."
     ),
     "query": LazyCommand("catenula.cli.admin.validators:query", "Ask one validator about a chain."),
+    "query-block": LazyCommand(
+        "catenula.cli.admin.validators:query_block", "Fetch one block from a validator."
+    ),
     "batch-query": LazyCommand(
         "catenula.cli.admin.validators:batch_query", "Ask the validators that a file lists."
     ),
@@ -60,7 +66,15 @@ _VALIDATOR: Rows = {
     "remove": LazyCommand(
         "catenula.cli.admin.committee:remove", "Remove a validator from the committee."
     ),
+    "benchmark": LazyCommand(
+        "catenula.cli.admin.benchmark:benchmark", "Measure a validator before it joins."
+    ),
     "sync": LazyCommand("catenula.cli.admin.sync:sync", "Send a validator this wallet's chains."),
+}
+
+_NET: Rows = {
+    "up": LazyCommand("catenula.cli.admin.net:up", "Run a local network until Ctrl-C."),
+    "helper": LazyCommand("catenula.cli.admin.net:helper", "Print functions for shell scripts."),
 }
 
 _STORAGE: Rows = {
@@ -155,6 +169,8 @@ COMMANDS: Rows = {
     # Validators.
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
+    "net": LazyTable(_NET, "Run a local network."),
+    "faucet": LazyCommand("catenula.cli.admin.faucet:faucet", "Run a faucet until Ctrl-C."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(
         "catenula.cli.admin.genesis:create_genesis_config",
@@ -181,6 +197,9 @@ COMMANDS: Rows = {
     ),
     "completion": LazyCommand(
         "catenula.cli.admin.tools:completion", "Print a script for your shell's completion."
+    ),
+    "help-json": LazyCommand(
+        "catenula.cli.help_json:help_json", "Print what --json prints.", hidden=True
     ),
     "help-markdown": LazyCommand(
         "catenula.cli.admin.tools:help_markdown", "Print all help as Markdown.", hidden=True

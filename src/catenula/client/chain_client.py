@@ -4,6 +4,7 @@ A thin object over a `ChainSession`; commands on one chain queue up behind each 
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Amount
@@ -112,38 +113,63 @@ class ChainClient(ChainCommands):
         Returns at once with `WaitForTimeout` when this owner cannot propose now (the block stays
         pending), and with `Conflict` when another block took the height.
         """
-        async with self.session.lock:
+        outcome, _ = await self._execute(operations, blobs)
+        return outcome
+
+    async def _execute(
+        self, operations: Sequence[Operation], blobs: Sequence[BlobContent]
+    ) -> tuple[BlockOutcome, PendingProposal | None]:
+        """`execute`, and the block that waits for these operations, if there is one."""
+        async with self.turn():
             await prepare_chain(self.context, self.session)
+            if self.context.turns is not None and self.session.has_adopted:
+                left_over = await process_pending(self.context, self.session)
+                if not isinstance(left_over, Committed):
+                    return left_over, None
+            earlier = self.session.pending
             request = Request(tuple(operations), tuple(blobs))
-            return await propose_operations(self.context, self.session, request)
+            outcome = await propose_operations(self.context, self.session, request)
+            left = self.session.pending
+        is_ours = isinstance(outcome, WaitForTimeout) and not _is_same(left, earlier)
+        return outcome, left if is_ours else None
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The right to make blocks of the chain, to be awaited in ``async with`` (K9)."""
+        turns = self.context.turns
+        return self.session.lock if turns is None else turns.of(self.session)
 
     async def commit(
         self, operations: Sequence[Operation] = (), blobs: Sequence[BlobContent] = ()
     ) -> ConfirmedBlockCertificate:
         """As `execute`, waiting through rounds; `BlockConflict` when another block was first."""
-        outcome = await self.execute(operations, blobs)
+        outcome, ours = await self._execute(operations, blobs)
         for _ in range(MAX_TIMEOUT_WAITS):
             if not isinstance(outcome, WaitForTimeout):
                 break
             await wait_for_round(self.context, self.chain_id, outcome)
-            outcome = await self._continue(operations, blobs)
+            finished = await self._finish(ours)
+            if finished is None:
+                outcome, ours = await self._execute(operations, blobs)
+            else:
+                outcome = finished
         if isinstance(outcome, Committed):
             return outcome.value
         raise self._conflict(outcome)
 
-    async def _continue(
-        self, operations: Sequence[Operation], blobs: Sequence[BlobContent]
-    ) -> BlockOutcome:
-        """Go on with the block that waited; stage it again if its height is lost."""
-        async with self.session.lock:
-            waiting = self.session.pending
+    async def _finish(self, ours: PendingProposal | None) -> BlockOutcome | None:
+        """Go on with the block that waited; None when the operations are to be staged again.
+
+        That is so when our block lost its height before it was accepted anywhere, and when another
+        block had to be finished first, so that ours was never made.
+        """
+        async with self.turn():
             await prepare_chain(self.context, self.session)
             result = await process_pending(self.context, self.session)
         if not isinstance(result, Committed):
             return result
-        if result.value is None:
-            return await self.execute(operations, blobs)
-        if waiting is not None and result.value.block.proposed == waiting.block:
+        if result.value is None or ours is None:
+            return None
+        if result.value.block.proposed == ours.block:
             return Committed(result.value)
         return Conflict(result.value)
 
@@ -168,13 +194,13 @@ class ChainClient(ChainCommands):
 
     async def process_pending_block(self) -> PendingOutcome:
         """Finish a block that an earlier command, or another owner, left unfinished."""
-        async with self.session.lock:
+        async with self.turn():
             await prepare_chain(self.context, self.session)
             return await process_pending(self.context, self.session)
 
     async def clear_pending_proposal(self) -> None:
         """Give up the block in flight; validators may confirm it nevertheless."""
-        async with self.session.lock:
+        async with self.turn():
             self.session.clear_pending()
             signed = self.context.wallet.proposal(self.chain_id).signed
             await self.context.wallet.put_proposal(self.chain_id, ProposalRow(None, signed))
@@ -216,3 +242,8 @@ class ChainClient(ChainCommands):
     async def request_leader_timeout(self) -> TimeoutCertificate:
         """Leave the current round once it has timed out; raises `NoQuorum` before."""
         return await request_leader_timeout(self.context, self.chain_id)
+
+
+def _is_same(one: PendingProposal | None, other: PendingProposal | None) -> bool:
+    """Whether it is the same block, submitted or not."""
+    return one is other or (one is not None and other is not None and one.block == other.block)

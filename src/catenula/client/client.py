@@ -16,7 +16,7 @@ from catenula.client.errors import Explanation, NotAnOwner
 from catenula.client.local_node import LocalNode
 from catenula.client.message_policy import MessagePolicy
 from catenula.client.notifications import Listener, OnChange
-from catenula.client.options import DEFAULT_OPTIONS, ClientOptions
+from catenula.client.options import DEFAULT_OPTIONS, SECOND_US, ClientOptions
 from catenula.client.remote_node import NodeProvider, RemoteNode, Validators
 from catenula.client.scheduler import RequestScheduler
 from catenula.client.session import ChainSession
@@ -24,14 +24,17 @@ from catenula.client.signers import Signer, WalletSigner
 from catenula.client.staging import may_propose
 from catenula.client.synchronize import fetch_chain_info, synchronize_chain
 from catenula.client.trust import Committees
+from catenula.client.turns import ChainTurns
 from catenula.client.updater import bring_up_to_date
-from catenula.client.wallet import Wallet, WalletChain
+from catenula.client.wallet import WALLET_SCOPE, Wallet, WalletChain
 from catenula.execution.applications import NativeApplications
 from catenula.protocol import GenesisConfig
-from catenula.storage.engine import Store
+from catenula.storage.engine import Claim, Store
+from catenula.storage.process_locks import ProcessLocks
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.driver import NodeDriver
+from catenula.validator.ownership import SharedOwnership
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ class ClientSetup:
 
     ``signer`` is by default the wallet's own keys. ``random`` orders downloads; give a seeded one
     to repeat a run. Several clients of a process may share ``commit_threads``. Messages to every
-    chain of the wallet are delivered on this client's node.
+    chain of the wallet are delivered on this client's node. With ``sharing`` other processes may
+    use the store at the same time, if its engine allows that; without, it is this client's alone.
     """
 
     store: Store
@@ -56,6 +60,7 @@ class ClientSetup:
     random: Random = field(default_factory=Random)
     commit_threads: CommitThreads | None = None
     applications: "ApplicationLoader" = field(default_factory=NativeApplications)
+    sharing: bool = False
 
 
 class Client:
@@ -64,10 +69,15 @@ class Client:
     def __init__(self, setup: ClientSetup) -> None:
         """Initialises an empty store; `LocalError` when it belongs to another network."""
         self._store = setup.store
-        self._committer: Committer = committer_for(setup.store, setup.commit_threads)
-        self.wallet = Wallet(setup.store, self._committer)
+        shares = setup.sharing and setup.store.is_shareable
+        claim = Claim.SHARED if shares else Claim.EXCLUSIVE
+        self._ownership = SharedOwnership(setup.store) if shares else None
+        self._committer: Committer = committer_for(setup.store, setup.commit_threads, claim=claim)
+        self.wallet = Wallet(setup.store, self._committer, self._ownership)
         self.signer: Signer = setup.signer or WalletSigner(self.wallet)
-        local = self._local_node(setup)
+        local = self._local = self._local_node(setup)
+        if self._ownership is not None:
+            self._ownership.forgetters.append(self._track_new_chains)
         initialize_store(local.shared, setup.genesis)
         options = setup.options
         updates = BackgroundUpdates(
@@ -87,6 +97,7 @@ class Client:
             clock=setup.clock,
             random=setup.random,
             updates=updates,
+            turns=self._turns(setup, local),
         )
         self._chains: WeakValueDictionary[ChainId, ChainClient] = WeakValueDictionary()
         self._recent: OrderedDict[ChainId, ChainClient] = OrderedDict()
@@ -97,8 +108,31 @@ class Client:
             allow_deprecated_epochs=True, tracked_chains=set(self.wallet.chain_ids())
         )
         worker = Worker(setup.store, config=config, secret=None, applications=setup.applications)
-        driver = NodeDriver(worker, committer=self._committer, clock=setup.clock)
-        return LocalNode(driver, self._committer)
+        ownership = self._ownership
+        driver = NodeDriver(
+            worker, committer=self._committer, clock=setup.clock, ownership=ownership
+        )
+        return LocalNode(driver, self._committer, ownership)
+
+    def _track_new_chains(self, scope: bytes) -> None:
+        """Another process may have added chains to the wallet."""
+        if scope == WALLET_SCOPE:
+            for chain_id in self.wallet.chain_ids():
+                self._local.worker.track_chain(chain_id)
+
+    def _turns(self, setup: ClientSetup, local: LocalNode) -> ChainTurns | None:
+        lock_file = setup.store.lock_file
+        if self._ownership is None or lock_file is None:
+            return None
+        patience_seconds = setup.options.chain_lock_patience_us / SECOND_US
+        locks = ProcessLocks(lock_file)
+        return ChainTurns(
+            locks,
+            self._ownership,
+            wallet=self.wallet,
+            local=local,
+            patience_seconds=patience_seconds,
+        )
 
     async def _send_update(self, remote: RemoteNode, update: Update) -> None:
         await bring_up_to_date(self.context, remote, update)
@@ -120,7 +154,7 @@ class Client:
             pending = self.wallet.proposal(chain_id).pending
             known = self.context.local.chain(chain_id).next_block_height
             if pending is not None and pending.block.height >= known:
-                session.pending = pending
+                session.adopt(pending)
             found = self._chains[chain_id] = ChainClient(self.context, session)
         self._keep(found)
         return found

@@ -19,6 +19,7 @@ from catenula.validator.clock import Clock
 
 if TYPE_CHECKING:
     from catenula.client.background import BackgroundUpdates
+    from catenula.client.turns import ChainTurns
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class ClientContext:
     random: Random
     updates: "BackgroundUpdates"
     downloads: RequestScheduler
+    turns: "ChainTurns | None" = None
+    """Where other processes use the store too."""
     synchronizing: ChainLocks = field(default_factory=ChainLocks)
     """Blocks of a chain are processed by one task at a time; nobody downloads meanwhile."""
 

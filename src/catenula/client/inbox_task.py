@@ -69,7 +69,11 @@ class InboxTask:
             if self._on_block is not None:
                 self._on_block(certificate)
         if isinstance(stopped, WaitForTimeout):
-            return stopped.timestamp
+            # A round whose time is up goes on only with a quorum: that is not worth trying all
+            # the time.
+            now = clock.now()
+            is_over = stopped.timestamp <= now
+            return Timestamp(now + RETRY_AFTER_US) if is_over else stopped.timestamp
         # After a conflict there may be more to do on top of the other block.
         return clock.now() if stopped is not None else None
 

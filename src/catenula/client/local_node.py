@@ -30,6 +30,7 @@ from catenula.protocol import (
 from catenula.storage.engine import Group
 from catenula.validator.committer import Committer
 from catenula.validator.driver import NodeDriver
+from catenula.validator.ownership import Overtaken, SharedOwnership
 from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
@@ -38,8 +39,14 @@ SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | Time
 class LocalNode:
     """The worker, its driver, and the few things only a client asks of a node."""
 
-    def __init__(self, driver: NodeDriver, committer: Committer) -> None:
+    def __init__(
+        self,
+        driver: NodeDriver,
+        committer: Committer,
+        ownership: SharedOwnership | None = None,
+    ) -> None:
         self.driver = driver
+        self._ownership = ownership
         self.worker = driver.worker
         self.shared = driver.worker.shared
         self._committer = committer
@@ -48,6 +55,8 @@ class LocalNode:
 
     def chain(self, chain_id: ChainId) -> ChainState:
         """The chain's state; to be read only, and not across an ``await``."""
+        if self._ownership is not None:
+            self._ownership.look(chain_id)
         return self.worker.chain(chain_id)
 
     async def info(self, chain_id: ChainId) -> ChainInfo:
@@ -114,12 +123,15 @@ class LocalNode:
     async def balance(
         self, chain_id: ChainId, owner: AccountOwner, *, after: CryptoHash | None = None
     ) -> Amount:
-        """What an account holds now, or would hold after a block that was staged just before."""
+        """What an account holds now, or would hold after a block that was staged just before.
+
+        Raises `Overtaken` when that block is not at hand any more: stage it again.
+        """
 
         def read(worker: Worker, _: Timestamp) -> Outcome[Amount]:
             chain = worker.chain(chain_id)
-            if after is not None:
-                chain.restore_executed_state(after)
+            if after is not None and not chain.restore_executed_state(after):
+                raise Overtaken
             system = chain.execution.system
             held = (
                 system.balance.get()

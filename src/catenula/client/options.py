@@ -36,6 +36,8 @@ class ClientOptions:
     """Chains that wait to be sent to one validator; beyond it the oldest is given up."""
     max_proposal_attempts: int = 16
     """Tries of one command before its last error is reported."""
+    chain_lock_patience_us: int = 60 * SECOND_US
+    """How long a command waits for another process that makes a block of the same chain."""
     max_accepted_latency_us: int = 5 * SECOND_US
     """A validator whose answers take so long counts as the worst to ask."""
     cache_ttl_us: int = 2 * SECOND_US

@@ -21,14 +21,13 @@ async def prepare_chain(context: ClientContext, session: ChainSession) -> None:
     extended from elsewhere, the validators say so and the proposal is made again. Others are
     synchronized first. Raises `WalletAhead`, `UnknownChain`, `NoQuorum`.
     """
-    chain = context.local.chain(session.chain_id)
-    if not chain.is_described:
+    if not context.local.chain(session.chain_id).is_described:
         await fetch_chain_info(context, session.chain_id)
     await _reach_wallet_height(context, session)
-    ownership = chain.execution.system.ownership.get()
+    ownership = context.local.chain(session.chain_id).execution.system.ownership.get()
     if not _is_only_proposer(session, ownership):
         await synchronize_chain(context, session.chain_id, with_consensus=session.owner is not None)
-    if chain.epoch > context.committees.highest_epoch():
+    if context.local.chain(session.chain_id).epoch > context.committees.highest_epoch():
         await synchronize_admin_chain(context)
 
 
@@ -50,10 +49,9 @@ async def _reach_wallet_height(context: ClientContext, session: ChainSession) ->
     row = context.wallet.chain(session.chain_id)
     if row is None or not row.next_block_height:
         return
-    chain = context.local.chain(session.chain_id)
-    if chain.next_block_height < row.next_block_height:
+    if context.local.chain(session.chain_id).next_block_height < row.next_block_height:
         await synchronize_chain(context, session.chain_id)
-    reached = context.local.chain(session.chain_id).next_block_height
+    tip = context.local.chain(session.chain_id).tip
     place = Explanation(
         "The wallet lists more blocks of the chain than the validators have",
         session.chain_id,
@@ -61,9 +59,9 @@ async def _reach_wallet_height(context: ClientContext, session: ChainSession) ->
         who=session.owner,
         next_step="check that the wallet belongs to this network, then synchronize",
     )
-    if reached < row.next_block_height:
+    if tip.next_block_height < row.next_block_height:
         raise WalletAhead(place)
-    if reached == row.next_block_height and chain.tip.block_hash != row.block_hash:
+    if tip.next_block_height == row.next_block_height and tip.block_hash != row.block_hash:
         raise WalletAhead(place)
 
 

@@ -36,9 +36,11 @@ async def process_certificate(
 ) -> None:
     """Check a certificate and process it locally, fetching missing blobs and events.
 
+    A block that is executed may be of a revoked epoch: chains are synchronized from their start.
     Raises `UntrustedCertificate`, `DownloadFailed`, `NodeErrorReceived` of the local node.
     """
-    await check_certificate(context, certificate, sources)
+    accepts_revoked = mode is ProcessMode.EXECUTE
+    await check_certificate(context, certificate, sources, accepts_revoked=accepts_revoked)
     await fetch_missing_blobs(context, certificate, sources)
     fetched: set[BlobId | EventId] = set()
     for _ in range(MAX_PROCESSING_HELP):
@@ -60,11 +62,16 @@ async def process_certificate(
 
 
 async def check_certificate(
-    context: ClientContext, certificate: ConfirmedBlockCertificate, sources: Sequence[RemoteNode]
+    context: ClientContext,
+    certificate: ConfirmedBlockCertificate,
+    sources: Sequence[RemoteNode],
+    *,
+    accepts_revoked: bool = False,
 ) -> None:
     """Raise `UntrustedCertificate` unless a trusted committee signed it.
 
-    A certificate of a future epoch first makes the admin chain catch up (spec 07 §2).
+    ``accepts_revoked`` is for blocks of the past. A certificate of a future epoch first makes the
+    admin chain catch up (spec 07 §2).
     """
     is_future = context.committees.judge(certificate.block.epoch) is Trust.FUTURE
     if is_future and certificate.chain_id != context.admin_chain_id:
@@ -72,7 +79,7 @@ async def check_certificate(
         from catenula.client.synchronize import catch_up_with_epoch
 
         await catch_up_with_epoch(context, certificate.block.epoch, sources)
-    context.committees.check(certificate)
+    context.committees.check(certificate, accepts_revoked=accepts_revoked)
 
 
 async def fetch_missing(

@@ -147,7 +147,6 @@ async def process_pending(context: ClientContext, session: ChainSession) -> Pend
 
     `Committed(None)` when there is nothing, or what was pending lost its height to another block.
     """
-    synchronized = False
     for _ in range(context.options.max_proposal_attempts):
         attempt = _Attempt(context, session)
         try:
@@ -158,9 +157,6 @@ async def process_pending(context: ClientContext, session: ChainSession) -> Pend
             await _learn_from(context, session, failure)
         if snapshot(context, session) != attempt.before:
             continue
-        if synchronized:
-            raise failure
-        synchronized = True
         await _synchronize_or_raise(context, session, failure)
         if snapshot(context, session) == attempt.before:
             raise failure

@@ -189,23 +189,29 @@ async def _take_over_consensus(context: ClientContext, remote: RemoteNode, info:
     if isinstance(locking, LockingFast):
         proposals.append(locking.proposal)
     elif isinstance(locking, LockingRegular):
-        await _take_lock(context, remote, locking.certificate)
+        await take_lock(context, remote, locking.certificate)
     for proposal in proposals:
         if proposal is not None:
             await _take_proposal(context, remote, proposal)
 
 
-async def _take_lock(
+async def take_lock(
     context: ClientContext, remote: RemoteNode, certificate: ValidatedBlockCertificate
 ) -> None:
+    """Let the local node take note of a validated block, with the blobs and events it needs.
+
+    Does nothing when it is locked in that round or a later one already. Raises `NodeErrorReceived`.
+    """
     chain_id, fetched = certificate.chain_id, set[BlobId | EventId]()
-    known = context.local.chain(chain_id).manager.locking_block
-    if known is not None and known.round >= certificate.round:
-        return
     for _ in range(MAX_PROPOSAL_HELP):
+        if _has_lock(context, certificate):
+            return
         try:
             await context.local.lock(certificate)
         except NodeErrorReceived as received:
+            if _has_lock(context, certificate):
+                # Another validator's answer has brought it while this one waited for the chain.
+                return
             error = received.error
             if isinstance(error, BlobsNotFound) and not fetched.intersection(error.blob_ids):
                 fetched.update(error.blob_ids)
@@ -214,6 +220,12 @@ async def _take_lock(
                 raise
         else:
             return
+
+
+def _has_lock(context: ClientContext, certificate: ValidatedBlockCertificate) -> bool:
+    """Whether the local node is locked in that round or a later one."""
+    known = context.local.chain(certificate.chain_id).manager.locking_block
+    return known is not None and known.round >= certificate.round
 
 
 async def _take_proposal(

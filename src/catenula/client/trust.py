@@ -66,13 +66,19 @@ class Committees:
             return False
         return True
 
-    def check(self, certificate: ConfirmedBlockCertificate) -> None:
+    def check(
+        self, certificate: ConfirmedBlockCertificate, *, accepts_revoked: bool = False
+    ) -> None:
         """Raise `UntrustedCertificate` unless a quorum of its epoch's committee signed it.
 
+        A committee that was revoked since counts if ``accepts_revoked``, as the admin chain once
+        made it known: without its blocks nobody could synchronize a chain that is older.
         What was checked here is not checked again by the local node.
         """
         block = certificate.block
         committee = self.committee(block.epoch)
+        if committee is None and accepts_revoked and self.judge(block.epoch) is Trust.OLD:
+            committee = self._local.worker.committees.get(block.epoch)
         if committee is None:
             raise _untrusted(certificate, self.judge(block.epoch))
         try:

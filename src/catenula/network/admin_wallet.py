@@ -15,11 +15,10 @@ def write_admin_wallet(
     genesis: GenesisConfig, keys: RootKeys, *, wallet_path: Path, keystore_path: Path
 ) -> None:
     """The wallet and the key store of whoever owns the root chains; `LocalError` if they exist."""
-    keystore = KeyStoreFile.create(keystore_path)
-    keystore.add_all(keys.keys, keys.next_seed)
-    wallet = WalletFile.create(wallet_path, genesis_text(genesis))
+    KeyStoreFile.create(keystore_path, keys.next_seed, secrets=keys.keys)
+    chains = {}
     for chain in genesis.chains:
         owner = next(iter(chain.config.ownership.owners))
         row = WalletChain(owner, timestamp=Timestamp(chain.timestamp))
-        wallet.content = wallet.content.with_chain(chain.chain_id, ChainEntry.of(row))
-    wallet.save()
+        chains[chain.chain_id] = ChainEntry.of(row)
+    WalletFile.create(wallet_path, genesis_text(genesis), chains)

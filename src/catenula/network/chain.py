@@ -1,9 +1,9 @@
 """`NetworkChain`: a chain in somebody's wallet, with what people do on it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
@@ -14,11 +14,13 @@ from catenula.network.amounts import Tokens, amount_from, tokens_of
 from catenula.protocol import (
     DEFAULT_OWNER_WEIGHT,
     Account,
+    Block,
     ChainDescription,
     ChainOwnership,
     CloseChain,
     ConfirmedBlockCertificate,
     IncomingBundle,
+    Notification,
     OpenChain,
     OpenChainConfig,
     Operation,
@@ -26,6 +28,7 @@ from catenula.protocol import (
     Transfer,
     change_ownership_to,
 )
+from catenula.validator.notifier import Subscription
 
 if TYPE_CHECKING:
     from catenula.network.wallet import NetworkWallet
@@ -82,6 +85,26 @@ class NetworkChain:
     async def estimate(self, *operations: Operation) -> Estimate:
         """Fees and fuel of a block with these operations; nothing is signed."""
         return await self.client.estimate(operations)
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """The chain's blocks from height ``start`` up to before ``stop``, as far as they are here.
+
+        `synchronize` fetches what validators have beyond.
+        """
+        local = self.client.context.local
+        end = local.chain(self.id).next_block_height
+        for height in range(start, end if stop is None else min(stop, end)):
+            certificate = local.certificate_at(self.id, BlockHeight(height))
+            if certificate is not None:
+                yield certificate.block
+
+    def notifications(self) -> "Notifications":
+        """What happens on the chain from now on, for ``async for``.
+
+        Blocks, incoming bundles, events: each is told once, when the wallet's own node has checked
+        it. Validators are listened to as long as the wallet is open.
+        """
+        return Notifications(self.wallet.subscribe(self.id))
 
     # Writing
 
@@ -168,6 +191,29 @@ class NetworkChain:
             changes.clear()
             receipts += await self.process_inbox()
         return receipts
+
+
+class Notifications:
+    """The notifications of one chain; ends with a `LocalError` when the wallet is closed."""
+
+    def __init__(self, subscription: Subscription[Notification]) -> None:
+        self._subscription = subscription
+        self._is_closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Notification:
+        return await self._subscription.next()
+
+    def close(self) -> None:
+        """Stop; also done when nobody holds this any more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._subscription.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def receipt_of(certificate: ConfirmedBlockCertificate) -> Receipt:

@@ -14,6 +14,8 @@ from catenula.base.errors import LocalError
 
 T = TypeVar("T")
 
+_LONGEST_WAIT_SECONDS = 0.5
+
 
 class LoopThread:
     """The thread; `close` ends it."""
@@ -46,6 +48,9 @@ class LoopThread:
         task = _Task(work)
         try:
             self._loop.call_soon_threadsafe(task.start)
+            # A signal that comes just before a wait does not end it; so no wait is endless.
+            while not wait((task.outcome,), _LONGEST_WAIT_SECONDS).done:
+                continue
             return task.outcome.result()
         except CancelledError as error:
             raise LocalError("the network was closed meanwhile", retryable=False) from error

@@ -11,7 +11,6 @@
 """
 
 import asyncio
-import re
 import secrets
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +26,7 @@ from catenula.network.chain import DEFAULT_PATIENCE_SECONDS
 from catenula.network.configuration import NetworkShape
 from catenula.network.embedded import EmbeddedNetwork, make_network
 from catenula.network.embedded_validator import EmbeddedValidator
+from catenula.network.names import check_name
 from catenula.network.public_chains import PublicChainRunner
 from catenula.network.wallet import NetworkWallet
 from catenula.protocol import ChainOwnership, Notification
@@ -34,7 +34,6 @@ from catenula.storage.engine import open_store
 from catenula.transport.validator_node import ValidatorNode
 
 _ROOT = "root"
-_WALLET_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class EmbeddedProvider:
@@ -149,7 +148,7 @@ class Network:
         async with self._opening:
             found = self._wallets.get(name)
             if found is None:
-                _check_name(name)
+                check_name(name)
                 found = self._wallets[name] = NetworkWallet(name, self._setup(f"wallet-{name}"))
             if found.client.wallet.default_chain() is None:
                 owner = await found.new_owner()
@@ -254,14 +253,6 @@ class Network:
         for index in list(self._runners):
             await self._runners.pop(index).stop()
         await self.embedded.stop_all()
-
-
-def _check_name(name: str) -> None:
-    if not _WALLET_NAME.fullmatch(name):
-        raise LocalError(
-            f"{name!r} is no name for a wallet: use up to 64 letters, digits, '.', '_' and '-'",
-            retryable=False,
-        )
 
 
 async def _within(event: asyncio.Event, seconds: float, *, what: str) -> None:

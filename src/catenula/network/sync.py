@@ -12,29 +12,41 @@
 thread but the network's own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import BlockHeight
-from catenula.client import Estimate
+from catenula.client import ClientOptions, Estimate
+from catenula.client.options import DEFAULT_OPTIONS
 from catenula.network.amounts import Tokens
-from catenula.network.chain import DEFAULT_PATIENCE_SECONDS, NetworkChain, Receipt
+from catenula.network.chain import (
+    DEFAULT_PATIENCE_SECONDS,
+    NetworkChain,
+    Notifications,
+    Receipt,
+)
 from catenula.network.chain import Recipient as AsyncRecipient
 from catenula.network.configuration import NetworkShape
 from catenula.network.loop_thread import LoopThread
 from catenula.network.network import Network
+from catenula.network.remote import RemoteNetwork, connect
 from catenula.network.wallet import NetworkWallet
 from catenula.protocol import (
     Account,
+    Block,
     ChainDescription,
     ChainOwnership,
+    Notification,
     Operation,
     TimeoutConfig,
 )
+
+if TYPE_CHECKING:
+    from catenula.transport.grpc_client import GrpcOptions
 
 T = TypeVar("T")
 
@@ -70,6 +82,25 @@ class SyncChain:
     def is_closed(self) -> bool:
         """See `NetworkChain.is_closed`."""
         return self._thread.call(self._chain.is_closed)
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """See `NetworkChain.blocks`."""
+        found = self._thread.call(lambda: self._chain.blocks(start, stop))
+        while (block := self._thread.call(lambda: next(found, None))) is not None:
+            yield block
+
+    def notifications(self) -> Iterator[Notification]:
+        """See `NetworkChain.notifications`; each step waits for the next one."""
+        found = self._thread.call(self._chain.notifications)
+        return self._wait_for_each(found)
+
+    def _wait_for_each(self, found: Notifications) -> Iterator[Notification]:
+        try:
+            while True:
+                yield self._thread.run(found.__anext__())
+        finally:
+            if not self._thread.is_closed:
+                self._thread.call(found.close)
 
     def estimate(self, *operations: Operation) -> Estimate:
         """See `NetworkChain.estimate`."""
@@ -179,26 +210,44 @@ class SyncWallet:
         return SyncChain(self._thread, chain)
 
 
-class SyncNetwork:
-    """See `Network`. A context manager; else call `close`."""
+class _Network(Protocol):
+    """What the embedded and the remote network have in common."""
 
-    def __init__(
-        self,
-        validators: int = 4,
-        *,
-        workers: int = 1,
-        folder: str | Path | None = None,
-        engine: str | None = None,
-        shape: NetworkShape | None = None,
-    ) -> None:
-        """As `Network.start`."""
+    @property
+    def admin_chain_id(self) -> ChainId:
+        """The chain that announces committees."""
+        ...
+
+    async def wallet(self, name: str, tokens: Tokens = 0) -> NetworkWallet:
+        """The wallet of this name."""
+        ...
+
+    async def new_chain(
+        self, wallet: NetworkWallet, ownership: ChainOwnership, tokens: Tokens = 0
+    ) -> ChainId:
+        """A new chain for a wallet."""
+        ...
+
+    async def settled(self) -> None:
+        """Return when nothing is on its way."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
+N = TypeVar("N", bound=_Network)
+
+
+class SyncWallets(Generic[N]):
+    """A network's wallets, and the thread it lives in. A context manager; else call `close`."""
+
+    def __init__(self, start: Coroutine[Any, Any, N]) -> None:
+        """Start the network in a thread of its own."""
         self._thread = LoopThread("catenula-network")
         try:
-            self._network = self._thread.run(
-                Network.start(
-                    validators, workers=workers, folder=folder, engine=engine, shape=shape
-                )
-            )
+            self._network: N = self._thread.run(start)
         except BaseException:
             self._thread.close()
             raise
@@ -216,12 +265,57 @@ class SyncNetwork:
 
     @property
     def admin_chain_id(self) -> ChainId:
-        """See `Network.admin_chain_id`."""
+        """The chain that announces committees."""
         return self._network.admin_chain_id
 
-    def inspect(self, read: Callable[[Network], T]) -> T:
+    def inspect(self, read: Callable[[N], T]) -> T:
         """What ``read`` finds in the network; it runs in the network's thread and must not wait."""
         return self._thread.call(lambda: read(self._network))
+
+    def wallet(self, name: str, tokens: Tokens = 0) -> SyncWallet:
+        """See `Network.wallet` and `RemoteNetwork.wallet`."""
+        return SyncWallet(self._thread, self._thread.run(self._network.wallet(name, tokens)))
+
+    def new_chain(
+        self, wallet: SyncWallet, ownership: ChainOwnership, tokens: Tokens = 0
+    ) -> ChainId:
+        """See `Network.new_chain` and `RemoteNetwork.new_chain`."""
+        return self._thread.run(self._network.new_chain(wallet.wrapped, ownership, tokens))
+
+    def settled(self) -> None:
+        """See `Network.settled` and `RemoteNetwork.settled`."""
+        self._thread.run(self._network.settled())
+
+    def close(self) -> None:
+        """End the network's part in this process; a second call does nothing."""
+        if self._thread.is_closed:
+            return
+        try:
+            self._thread.run(self._network.close())
+        finally:
+            self._thread.close()
+
+
+class SyncRemoteNetwork(SyncWallets[RemoteNetwork]):
+    """See `RemoteNetwork`."""
+
+
+class SyncNetwork(SyncWallets[Network]):
+    """See `Network`."""
+
+    def __init__(
+        self,
+        validators: int = 4,
+        *,
+        workers: int = 1,
+        folder: str | Path | None = None,
+        engine: str | None = None,
+        shape: NetworkShape | None = None,
+    ) -> None:
+        """As `Network.start`."""
+        super().__init__(
+            Network.start(validators, workers=workers, folder=folder, engine=engine, shape=shape)
+        )
 
     def stop_validator(self, index: int) -> None:
         """See `Network.stop_validator`."""
@@ -235,20 +329,6 @@ class SyncNetwork:
         """See `Network.slow_validator`."""
         self._thread.call(lambda: self._network.slow_validator(index, seconds))
 
-    def wallet(self, name: str, tokens: Tokens = 0) -> SyncWallet:
-        """See `Network.wallet`."""
-        return SyncWallet(self._thread, self._thread.run(self._network.wallet(name, tokens)))
-
-    def new_chain(
-        self, wallet: SyncWallet, ownership: ChainOwnership, tokens: Tokens = 0
-    ) -> ChainId:
-        """See `Network.new_chain`."""
-        return self._thread.run(self._network.new_chain(wallet.wrapped, ownership, tokens))
-
-    def settled(self) -> None:
-        """See `Network.settled`."""
-        self._thread.run(self._network.settled())
-
     def wait_for_height(
         self,
         chain_id: ChainId,
@@ -261,11 +341,15 @@ class SyncNetwork:
             self._network.wait_for_height(chain_id, height, patience_seconds=patience_seconds)
         )
 
-    def close(self) -> None:
-        """See `Network.close`; a second call does nothing."""
-        if self._thread.is_closed:
-            return
-        try:
-            self._thread.run(self._network.close())
-        finally:
-            self._thread.close()
+
+def connect_sync(
+    faucet_url: str,
+    *,
+    folder: str | Path | None = None,
+    options: ClientOptions = DEFAULT_OPTIONS,
+    transport: "GrpcOptions | None" = None,
+) -> SyncRemoteNetwork:
+    """See `catenula.network.remote.connect`."""
+    return SyncRemoteNetwork(
+        connect(faucet_url, folder=folder, options=options, transport=transport)
+    )

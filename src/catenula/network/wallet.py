@@ -1,4 +1,4 @@
-"""`NetworkWallet`: one person's keys and chains on a local network."""
+"""`NetworkWallet`: one person's keys and chains on a network, wherever it runs."""
 
 import asyncio
 import secrets
@@ -7,9 +7,10 @@ from catenula.base.crypto import AccountSecretKey, SignatureScheme
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.client import Client, ClientSetup, WalletSigner
-from catenula.client.notifications import Listener
+from catenula.client.notifications import Listener, ListeningMode
 from catenula.network.chain import NetworkChain
 from catenula.protocol import Notification
+from catenula.validator.notifier import Subscription
 
 
 class NetworkWallet:
@@ -72,8 +73,20 @@ class NetworkWallet:
         found = self._changes.get(chain_id)
         if found is None:
             found = self._changes[chain_id] = asyncio.Event()
-            self.listener.follow([chain_id])
+            self._listen_to(chain_id)
         return found
+
+    def subscribe(self, chain_id: ChainId) -> Subscription[Notification]:
+        """What happens on a chain from now on, as this wallet's own node sees it."""
+        subscription = self.client.context.local.driver.notifier.subscribe((chain_id,))
+        self._listen_to(chain_id)
+        return subscription
+
+    def _listen_to(self, chain_id: ChainId) -> None:
+        row = self.client.wallet.chain(chain_id)
+        is_owned = row is not None and row.owner is not None
+        mode = ListeningMode.FULL_CHAIN if is_owned else ListeningMode.FOLLOW_CHAIN
+        self.listener.follow((chain_id,), mode)
 
     @property
     def listener(self) -> Listener:

@@ -17,6 +17,7 @@ This layer knows nothing about views, chains or what the bytes mean.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 from catenula.base.errors import LocalError
@@ -42,8 +43,8 @@ class Claim(Enum):
 class Fence(NamedTuple):
     """Proof of ownership of ``scope`` (a partition of chains): only the highest token may write.
 
-    With ``replaces`` it takes the scope over if nobody did since that token was read: a commit with
-    it succeeds only while exactly that token is stored.
+    With ``replaces`` a commit succeeds only while exactly that token is stored, and stores its own:
+    nobody has written to the scope since that token was read.
     """
 
     scope: bytes
@@ -56,8 +57,8 @@ class StaleFence(LocalError):
 
     def __init__(self, fence: Fence, current: int) -> None:
         super().__init__(
-            f"another worker owns {fence.scope.hex()} now (token {current}, ours {fence.token}); "
-            "stop serving it here",
+            f"another process owns {fence.scope.hex()} now (token {current}, ours {fence.token}); "
+            "nothing was written",
             retryable=False,
             scope=fence.scope,
             token=fence.token,
@@ -102,6 +103,10 @@ class Store(ABC):
 
     name: str
     """The text it was opened with, for messages to people."""
+    is_shareable = False
+    """Whether several processes may have it open (`Claim.SHARED`)."""
+    lock_file: Path | None = None
+    """A file beside the store for the locks of those who share it."""
 
     @abstractmethod
     def partition(self, root: bytes) -> Partition:
@@ -131,6 +136,21 @@ class Store(ABC):
     def tokens(self) -> Mapping[bytes, int]:
         """The highest token of every scope that was ever taken."""
 
+    def token(self, scope: bytes) -> int:
+        """The highest token of one scope; 0 when it was never taken."""
+        return self.tokens().get(scope, 0)
+
+    def pin(self) -> None:
+        """Let this thread see the store as it is now, whatever is committed, until `unpin`.
+
+        For engines that several processes use; where there is one, its program knows what it wrote.
+        """
+        return
+
+    def unpin(self) -> None:
+        """Let this thread see new commits again."""
+        return
+
     def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
         """Use this store alone, or beside others who share it, until it is closed.
 
@@ -152,15 +172,21 @@ class Store(ABC):
 
 
 def check_fences(fences: Sequence[Fence], current: Sequence[int]) -> list[Fence]:
-    """Refuse a stale fence (`StaleFence`); returns those that take their scope over."""
-    raised = []
-    for fence, token in zip(fences, current, strict=True):
-        is_overtaken = fence.replaces is not None and fence.replaces != token
-        if fence.token < token or is_overtaken:
+    """Refuse a stale fence (`StaleFence`), given the stored token of each fence's scope.
+
+    Fences of one scope apply in their order. Returns those that change what is stored.
+    """
+    tokens = {fence.scope: token for fence, token in zip(fences, current, strict=True)}
+    raised: dict[bytes, Fence] = {}
+    for fence in fences:
+        token = tokens[fence.scope]
+        is_stale = fence.token < token if fence.replaces is None else fence.replaces != token
+        if is_stale:
             raise StaleFence(fence, token)
         if fence.token > token:
-            raised.append(fence)
-    return raised
+            raised[fence.scope] = fence
+            tokens[fence.scope] = fence.token
+    return list(raised.values())
 
 
 def closed_store(name: str) -> LocalError:

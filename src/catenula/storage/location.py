@@ -91,8 +91,8 @@ def _refused(text: str, reason: str) -> LocalError:
     return LocalError(f"the storage {text!r} is refused: {reason}", retryable=False, storage=text)
 
 
-def open_location(location: Location) -> Store:
-    """Open the store, making it and its folder if need be.
+def open_location(location: Location, *, patience_seconds: float = 0.0) -> Store:
+    """Open the store, making it and its folder if need be; see `open_store` about the patience.
 
     Raises `LocalError` for a database of the reference: its blocks can be fetched again.
     """
@@ -106,7 +106,7 @@ def open_location(location: Location) -> Store:
                 storage=location.path,
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-    return open_store(location.engine_text())
+    return open_store(location.engine_text(), patience_seconds=patience_seconds)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -66,9 +66,9 @@ _DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
 _FENCED_SCHEMA = """
 CREATE TEMP VIEW fenced_writes AS SELECT root, key, value, NULL AS token FROM entries;
 CREATE TEMP TRIGGER check_fence INSTEAD OF INSERT ON fenced_writes WHEN NEW.token IS NOT NULL BEGIN
-    SELECT RAISE(ABORT, 'other token') WHERE NOT EXISTS (
-        SELECT 1 FROM fences WHERE scope = NEW.root AND token = NEW.token
-    );
+    SELECT RAISE(ABORT, 'other token')
+    WHERE NEW.key IS NOT coalesce((SELECT token FROM fences WHERE scope = NEW.root), 0);
+    INSERT OR REPLACE INTO fences SELECT NEW.root, NEW.token WHERE NEW.token IS NOT NEW.key;
 END;
 CREATE TEMP TRIGGER put_fenced INSTEAD OF INSERT ON fenced_writes
 WHEN NEW.token IS NULL AND NEW.value IS NOT NULL BEGIN
@@ -79,7 +79,8 @@ WHEN NEW.token IS NULL AND NEW.value IS NULL BEGIN
     DELETE FROM entries WHERE root = NEW.root AND key = NEW.key;
 END;
 """
-"""Lets one statement check fences and write; rows with a token are checks of a scope."""
+"""Lets one statement check fences and write. A row with a token is a fence: its root is the scope,
+its key the token that must be stored; the token is stored when it is another one."""
 _WRITE_FENCED = "INSERT INTO fenced_writes (root, key, value, token) VALUES {}"
 _TOKENS = "SELECT scope, token FROM fences"
 _TOKEN = "SELECT token FROM fences WHERE scope = ?"
@@ -149,9 +150,12 @@ class SqlitePartition(Partition):
 class SqliteStore(Store):
     """A store in one SQLite file."""
 
+    is_shareable = True
+
     def __init__(self, path: str) -> None:
         self.name = f"sqlite:{path}"
         self._path = Path(path)
+        self.lock_file = Path(f"{path}-chains")
         self._readers = local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock()
@@ -193,6 +197,20 @@ class SqliteStore(Store):
     def tokens(self) -> Mapping[bytes, int]:
         """The highest token of every scope that was ever taken."""
         return dict(self.read_rows(_TOKENS, ()))
+
+    def token(self, scope: bytes) -> int:
+        """The highest token of one scope; 0 when it was never taken."""
+        row = self.read_row(_TOKEN, (scope,))
+        return 0 if row is None else row[0]
+
+    def pin(self) -> None:
+        """Open a transaction for reading on this thread's connection."""
+        self._guard(lambda: self._reader().execute("BEGIN"))
+
+    def unpin(self) -> None:
+        """End that transaction."""
+        if not self._closed and self._reader().in_transaction:
+            self._guard(lambda: self._reader().execute("ROLLBACK"))
 
     def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
         """Lock files beside the store; the system releases them when the process ends."""
@@ -327,19 +345,19 @@ class SqliteStore(Store):
             raise closed_store(self.name)
         self._writer.execute("BEGIN IMMEDIATE")
 
-    def _token(self, scope: bytes) -> int:
+    def _stored_token(self, scope: bytes) -> int:
         row = self._writer.execute(_TOKEN, (scope,)).fetchone()
         return 0 if row is None else row[0]
 
     def _apply_fences(self, fences: Sequence[Fence]) -> None:
         if fences:
-            raised = check_fences(fences, [self._token(fence.scope) for fence in fences])
+            raised = check_fences(fences, [self._stored_token(fence.scope) for fence in fences])
             self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in raised])
 
     def _raise_tokens(self, scopes: Sequence[bytes]) -> list[Fence]:
         self._begin()
         try:
-            fences = [Fence(scope, self._token(scope) + 1) for scope in scopes]
+            fences = [Fence(scope, self._stored_token(scope) + 1) for scope in scopes]
             self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in fences])
             self._writer.execute("COMMIT")
         except BaseException:
@@ -356,14 +374,13 @@ class SqliteStore(Store):
         rows = steps[0].rows
         if len(steps) > 1 or len(rows) + len(fences) > ROWS_PER_STATEMENT:
             return False
-        if any(fence.replaces is not None for fence in fences):
-            return False
         if not self._checks_fences:
             self._writer.executescript(_FENCED_SCHEMA)
             self._checks_fences = True
         values: list[bytes | int | None] = []
         for fence in fences:
-            values += (fence.scope, None, None, fence.token)
+            required = fence.token if fence.replaces is None else fence.replaces
+            values += (fence.scope, required, None, fence.token)
         for (root, key), value in rows.items():
             values += (root, key, None if value is None else seal(key, value), None)
         marks = ",".join(["(?,?,?,?)"] * (len(values) // 4))

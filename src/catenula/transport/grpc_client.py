@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import DecodeError
-from catenula.base.limits import MAX_ENCODED_REQUESTS, MAX_MESSAGE_BYTES
+from catenula.base.limits import MAX_ENCODED_REQUEST_BYTES, MAX_ENCODED_REQUESTS, MAX_MESSAGE_BYTES
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -112,18 +112,30 @@ class _Encoded:
     """Bytes of requests that were sent just now, as one value goes to every validator."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, int], tuple[Any, bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Any, bytes]] = OrderedDict()
 
     def bytes_of(self, message_name: str, value: Any) -> bytes:
         """The bytes of a message for a value that does not change."""
-        key = (message_name, id(value))
+        key = (message_name, *_identity(value))
         found = self._kept.get(key)
-        if found is None:
+        if found is not None:
+            return found[1]
+        data = to_proto_bytes(message_name, value)
+        if len(data) <= MAX_ENCODED_REQUEST_BYTES:
             # The value is kept beside its bytes, so that its id cannot become another's.
-            found = self._kept[key] = value, to_proto_bytes(message_name, value)
+            self._kept[key] = value, data
             if len(self._kept) > MAX_ENCODED_REQUESTS:
                 self._kept.popitem(last=False)
-        return found[1]
+        return data
+
+
+def _identity(value: Any) -> tuple[Any, ...]:
+    """What makes a request the same as another; certificates are wrapped anew for every call."""
+    certificate = getattr(value, "certificate", None)
+    if certificate is None:
+        return (id(value),)
+    waits = getattr(value, "wait_for_outgoing_messages", None)
+    return id(certificate.value), id(certificate.signatures), certificate.round, waits
 
 
 class GrpcProvider:

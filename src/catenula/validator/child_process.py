@@ -9,15 +9,24 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.storage.engine import Claim, Store, open_store
 from catenula.storage.shared import SharedStore
+from catenula.transport.event_loop import loop_factory
 from catenula.validator.committer import committer_for
 from catenula.validator.frames import Role
 from catenula.validator.front_door import FrontDoor
 from catenula.validator.logs import Log, set_up_logs
+from catenula.validator.metrics import (
+    SCRAPE_SECONDS,
+    CallCounters,
+    MetricsPort,
+    gauges_of_workers,
+    serve_metrics,
+)
 from catenula.validator.process_spec import ValidatorSpec
 from catenula.validator.routing import routing
 from catenula.validator.server import prepare_store
@@ -57,7 +66,7 @@ def run_job(job: Job) -> int:
     tune_process()
     serve = _serve_front_door if job.worker is None else _serve_worker
     try:
-        with asyncio.Runner(loop_factory=_loop_factory(job)) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_until_stopped(job, serve))
     except (LocalError, ProtocolError) as error:
         log.failure("failed", error=error)
@@ -66,18 +75,6 @@ def run_job(job: Job) -> int:
         log.bug("hit a bug", error)
         raise
     return EXIT_FAILED
-
-
-def _loop_factory(job: Job) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The front door runs on the standard loop, which the gRPC library is made for."""
-    if job.worker is None:
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 Serve = Callable[[Job, Store, asyncio.Event], Coroutine[Any, Any, int]]
@@ -120,7 +117,14 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
         for number, endpoint in enumerate(spec.endpoints())
     ]
     door = FrontDoor(SharedStore(store), committer, links=links, worker_of=routing(len(links)))
-    public = await serve_public(door, host=config.listen.host, port=job.port)
+    metrics = _serve_door_metrics(job, door)
+    public = await serve_public(
+        door,
+        host=config.listen.host,
+        port=job.port,
+        tls=config.tls_files(),
+        observer=None if metrics is None else metrics.counters,
+    )
     door.start()
     Log("front door").info("serving", address=str(config.address), port=public.port)
     job.report({"event": "ready", "port": public.port})
@@ -133,7 +137,19 @@ async def _serve_front_door(job: Job, store: Store, stop: asyncio.Event) -> int:
     await door.stop()
     await closing
     await committer.close()
+    if metrics is not None:
+        metrics.close()
     return 0
+
+
+def _serve_door_metrics(job: Job, door: FrontDoor) -> MetricsPort | None:
+    """The metrics port of the validator, with the counters of all workers, if it shall have one."""
+    if job.spec.config.metrics is None:
+        return None
+    loop = asyncio.get_running_loop()
+    ask = partial(door.counters, SCRAPE_SECONDS / 2)
+    gauges = partial(gauges_of_workers, loop, ask)
+    return serve_metrics(job.spec.config.metrics, CallCounters(), gauges)
 
 
 def report_to(descriptor: int) -> Report:

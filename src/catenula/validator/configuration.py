@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from catenula.base.crypto import AccountPublicKey, ValidatorSecretKey
 from catenula.base.errors import DecodeError, LocalError
@@ -18,6 +18,9 @@ from catenula.base.limits import MAX_WORKERS
 from catenula.transport.addresses import NetworkAddress
 from catenula.validator.addresses import HostPort
 from catenula.validator.files import read_text_file, write_private_file
+
+if TYPE_CHECKING:
+    from catenula.transport.public_port import TlsFiles
 
 T = TypeVar("T")
 
@@ -61,6 +64,14 @@ class ServerConfig:
     def public_key(self) -> str:
         """The validator's public key in hex."""
         return str(self.secret.public_key())
+
+    def tls_files(self) -> "TlsFiles | None":
+        """What the public port needs to speak TLS; None when it does not."""
+        if self.certificate is None or self.private_key is None:
+            return None
+        from catenula.transport.public_port import TlsFiles
+
+        return TlsFiles(self.certificate, self.private_key)
 
 
 def check_configuration(config: ServerConfig) -> ServerConfig:

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
-from catenula.base.limits import MAX_CROSS_CHAIN_LANES
+from catenula.base.limits import MAX_CROSS_CHAIN_LANES, MAX_OVERTAKEN_ATTEMPTS
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -42,7 +42,13 @@ from catenula.validator.confirmations import PutOffConfirmations
 from catenula.validator.cross_chain import CrossChainQueue
 from catenula.validator.delivery import DeliveryWaiters
 from catenula.validator.notifier import Notifier
-from catenula.validator.ownership import Ownership, partition_of, partition_of_scope
+from catenula.validator.ownership import (
+    NotServedHere,
+    Overtaken,
+    Ownership,
+    partition_of,
+    partition_of_scope,
+)
 from catenula.validator.reads import SharedReads
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
 from catenula.worker.errors import NoNetworkDescription
@@ -82,6 +88,8 @@ class NodeDriver(SharedReads):
         self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
         self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
+        if ownership is not None:
+            ownership.forgetters.append(self._forget)
         self.on_update_sent: Callable[[ChainId], None] | None = None
         """Hears of every chain that sends an update; must not block."""
 
@@ -109,13 +117,25 @@ class NodeDriver(SharedReads):
 
         Raises `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
         """
-        done = await self._run_durably(chain_id, handler)
+        try:
+            done = await self._run_durably(chain_id, handler)
+        except Overtaken:
+            done = await self._run_again(chain_id, handler)
         outcome = done.outcome
         if outcome.error is not None:
             raise NodeErrorReceived(to_node_error(outcome.error)) from outcome.error
         if done.delivered is not None:
             await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
+
+    async def _run_again(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+        """Run a handler on the state that other processes have left."""
+        for _ in range(MAX_OVERTAKEN_ATTEMPTS):
+            try:
+                return await self._run_durably(chain_id, handler)
+            except Overtaken:
+                continue
+        raise Overtaken
 
     async def _run_durably(
         self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool = True
@@ -133,15 +153,15 @@ class NodeDriver(SharedReads):
 
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
         worker = self.worker_of(chain_id)
-        fence = self._enter(chain_id)
+        self._enter(chain_id)
         outcome = handler(worker, self.clock.now())
         if outcome.writes:
             try:
-                self._committer.commit_now(outcome.writes, fence)
-            except StaleFence as stale:
-                raise self._lose(stale) from stale
-            except BaseException:
+                self._committer.commit_now(outcome.writes, self._fence(chain_id))
+            except BaseException as error:
                 worker.forget_chain(chain_id)
+                if isinstance(error, StaleFence):
+                    raise self._lose(error) from error
                 raise
             worker.committed(outcome)
         return self._perform(worker, outcome)
@@ -159,12 +179,13 @@ class NodeDriver(SharedReads):
         try:
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
-            fence = self._enter(chain_id)
+            self._enter(chain_id)
             absorbed = self._apply_put_off(worker, chain_id)
             outcome = handler(worker, self.clock.now())
             writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
             if writes:
                 finish = partial(self._finish, worker, outcome, absorbed, result)
+                fence = self._fence(chain_id)
                 self._committer.submit(writes, finish, is_urgent=is_urgent, fence=fence)
                 return result
             result.set_result(self._perform(worker, outcome))
@@ -175,20 +196,31 @@ class NodeDriver(SharedReads):
         self._locks.release(chain_id)
         return result
 
-    def _enter(self, chain_id: ChainId) -> Fence | None:
+    def _enter(self, chain_id: ChainId) -> None:
         """A handler is about to run; `NotServedHere` when another process serves the chain."""
-        return None if self._ownership is None else self._ownership.enter(chain_id)
+        if self._ownership is not None:
+            self._ownership.enter(chain_id)
+
+    def _fence(self, chain_id: ChainId) -> Fence | None:
+        """What the writes of the handler that has just run must show."""
+        return None if self._ownership is None else self._ownership.fence(chain_id)
 
     def _lose(self, stale: StaleFence) -> LocalError:
-        """Another process has taken a partition: nothing of it in memory is worth anything now."""
-        if self._ownership is None:
-            return stale
-        error = self._ownership.lose(stale)
-        lost = partition_of_scope(stale.fence.scope)
+        """Another process has written to the chain's partition."""
+        return stale if self._ownership is None else self._ownership.lose(stale)
+
+    def _forget(self, scope: bytes) -> None:
+        """Another process has written to a partition: drop it, and those who wait for it."""
+        changed = partition_of_scope(scope)
+        if changed is None:
+            return
+
+        def is_changed(chain_id: ChainId) -> bool:
+            return partition_of(chain_id) == changed
+
         for worker in self.workers:
-            worker.forget_chains(lambda chain_id: partition_of(chain_id) == lost)
-        self._waiters.fail_where(lambda chain_id: partition_of(chain_id) == lost, error)
-        return error
+            worker.forget_chains(is_changed)
+        self._waiters.fail_where(is_changed, NotServedHere(changed))
 
     def _apply_put_off(self, worker: Worker, chain_id: ChainId) -> Outcome[None] | None:
         """Apply the confirmations that waited for a request to this chain."""

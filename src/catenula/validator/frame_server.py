@@ -80,18 +80,19 @@ class FrameServer:
             self._log.warning("a stranger was refused", refused=self.refused_connections)
         self._connections.discard(connection)
 
-    def run(self, work: Awaitable[bytes], finish: Callable[[FrameKind, bytes], None]) -> Any:
-        """Run a call as a task of its own; returns it, to be cancelled."""
-        task = asyncio.ensure_future(self._answer(work, finish))
+    def run(self, frame: Frame, finish: Callable[[FrameKind, bytes], None]) -> Any:
+        """Do what a frame asks for as a task of its own; returns it, to be cancelled.
+
+        The work is made inside of the task: a cancellation may come before its first step.
+        """
+        task = asyncio.ensure_future(self._answer(frame, finish))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _answer(
-        self, work: Awaitable[bytes], finish: Callable[[FrameKind, bytes], None]
-    ) -> None:
+    async def _answer(self, frame: Frame, finish: Callable[[FrameKind, bytes], None]) -> None:
         try:
-            answer = await work
+            answer = await self._handle(frame)
         except CallStatus as status:
             finish(FrameKind.STATUS, _status(status))
         except LocalError as error:
@@ -103,7 +104,7 @@ class FrameServer:
         else:
             finish(FrameKind.REPLY, answer)
 
-    def handle(self, frame: Frame) -> Awaitable[bytes]:
+    def _handle(self, frame: Frame) -> Awaitable[bytes]:
         """The work that a frame asks for."""
         if frame.kind is FrameKind.CALL:
             length = frame.body[0] if frame.body else 0
@@ -159,9 +160,8 @@ class _Session:
             if task is not None:
                 task.cancel()
         elif frame.kind in (FrameKind.CALL, FrameKind.DELIVER, FrameKind.METRICS):
-            work = self._server.handle(frame)
             finish = partial(self._finish, frame.call_id)
-            task = self._running[frame.call_id] = self._server.run(work, finish)
+            task = self._running[frame.call_id] = self._server.run(frame, finish)
             if len(self._running) >= MAX_LINK_CALLS:
                 self._connection.pause_reading()
 

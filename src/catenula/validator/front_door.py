@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
-from catenula.base.errors import DecodeError, ProtocolError
+from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import HASH_BYTES, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
 from catenula.protocol import (
@@ -35,6 +35,7 @@ from catenula.transport.public_service import (
     routed_chain_id,
 )
 from catenula.validator.committer import Committer
+from catenula.validator.logs import Log
 from catenula.validator.notifier import Notifier
 from catenula.validator.reads import SharedReads
 from catenula.validator.worker_link import WorkerLink
@@ -47,6 +48,7 @@ REQUEST_SECONDS = 4.0
 """How long a worker may take (spec 06 §3.1); the client asks again after that."""
 
 _LENGTH = Struct(">I")
+_log = Log("front door")
 Route = Callable[[ChainId], WorkerLink]
 
 
@@ -177,6 +179,16 @@ class FrontDoor:
         """Return once every worker can be reached."""
         for link in self._links:
             await link.opened()
+
+    async def counters(self, timeout_seconds: float) -> dict[str, Any]:
+        """What each worker that answers has counted, by its number."""
+        told: dict[str, Any] = {}
+        for number, link in enumerate(self._links):
+            try:
+                told[str(number)] = await link.metrics(timeout_seconds)
+            except LocalError as error:
+                _log.debug("a worker does not tell its counters", worker=number, error=str(error))
+        return told
 
     async def unary(self, method: str, request: bytes) -> bytes:
         """See `PublicService`."""

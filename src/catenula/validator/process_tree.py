@@ -274,14 +274,15 @@ def _wake_only(number: int, frame: object) -> None:
 
 def warm_up() -> None:
     """Import and build what children need, once, before the first fork."""
-    import grpc.aio
+    import hpack
+    import httptools
     import uvloop
 
     import catenula.storage.sqlite
     import catenula.transport.public_port
     from catenula.transport.messages.table import new_message
 
-    modules = (grpc.aio, uvloop, catenula.storage.sqlite, catenula.transport.public_port)
+    modules = (hpack, httptools, uvloop, catenula.storage.sqlite, catenula.transport.public_port)
     new_message("Empty")
     gc.collect()
     gc.freeze()

@@ -1,16 +1,32 @@
 """Requests answered from a node's shared data: certificates, blobs, network (spec 06 §2.2)."""
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TypeVar
 
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
-from catenula.base.limits import BATCH_FILL_BYTES
+from catenula.base.limits import (
+    BATCH_FILL_BYTES,
+    MAX_ITEMS_PER_REQUEST,
+    MAX_ITEMS_PER_TURN,
+)
 from catenula.protocol import BlobContent, BlobId, ConfirmedBlockCertificate, EventId, StreamId
 from catenula.protocol.node_error import BlobsNotFound, MissingCertificates, NodeErrorReceived
 from catenula.storage.shared import SharedStore
 from catenula.transport.messages import RawCertificate
 from catenula.validator.event_heights import EventHeights
+
+_T = TypeVar("_T")
+
+
+async def _in_turns(items: Sequence[_T]) -> AsyncIterator[_T]:
+    """The items of a request, which may be many: others get their turn in between."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % MAX_ITEMS_PER_TURN == 0:
+            await asyncio.sleep(0)
 
 
 class SharedReads:
@@ -35,7 +51,9 @@ class SharedReads:
 
     async def missing_blob_ids(self, blob_ids: Sequence[BlobId]) -> list[BlobId]:
         """See `ValidatorNode`; in request order."""
-        return [blob_id for blob_id in blob_ids if not self._shared.has_blob(blob_id)]
+        return [
+            blob_id async for blob_id in _in_turns(blob_ids) if not self._shared.has_blob(blob_id)
+        ]
 
     async def download_certificate(self, block_hash: CryptoHash) -> ConfirmedBlockCertificate:
         """See `ValidatorNode`."""
@@ -48,12 +66,14 @@ class SharedReads:
         self, hashes: Sequence[CryptoHash]
     ) -> list[ConfirmedBlockCertificate]:
         """See `ValidatorNode`: a prefix of what was asked for, missing ones left out."""
-        return self._read_until_full(hashes)
+        return await self._read_until_full(hashes)
 
-    def _read_until_full(self, hashes: Iterable[CryptoHash]) -> list[ConfirmedBlockCertificate]:
+    async def _read_until_full(
+        self, hashes: Sequence[CryptoHash]
+    ) -> list[ConfirmedBlockCertificate]:
         found: list[ConfirmedBlockCertificate] = []
         size = 0
-        for block_hash in hashes:
+        async for block_hash in _in_turns(hashes[:MAX_ITEMS_PER_REQUEST]):
             certificate = self._shared.certificate(block_hash)
             if certificate is None:
                 continue
@@ -67,7 +87,7 @@ class SharedReads:
         self, chain_id: ChainId, heights: Sequence[BlockHeight]
     ) -> list[ConfirmedBlockCertificate]:
         """See `ValidatorNode`: from the height index, or by asking the chain (spec 06 §2.2)."""
-        return self._read_until_full(await self._hashes_at(chain_id, heights))
+        return await self._read_until_full(await self._hashes_at(chain_id, heights))
 
     async def download_raw_certificates_by_heights(
         self, chain_id: ChainId, heights: Sequence[BlockHeight]
@@ -75,7 +95,7 @@ class SharedReads:
         """As `download_certificates_by_heights`, in the stored form and without decoding it."""
         found: list[RawCertificate] = []
         size = 0
-        for block_hash in await self._hashes_at(chain_id, heights):
+        async for block_hash in _in_turns(await self._hashes_at(chain_id, heights)):
             raw = self._shared.raw_certificate(block_hash)
             if raw is None:
                 continue
@@ -88,6 +108,7 @@ class SharedReads:
     async def _hashes_at(
         self, chain_id: ChainId, heights: Sequence[BlockHeight]
     ) -> list[CryptoHash]:
+        heights = heights[:MAX_ITEMS_PER_REQUEST]
         known = self._shared.block_hashes_at(chain_id, heights)
         hashes = [block_hash for block_hash in known if block_hash is not None]
         if len(hashes) < len(known):

@@ -6,7 +6,8 @@ then does whoever owns the store close it.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from catenula.base.errors import LocalError
 from catenula.execution.applications import ApplicationLoader, NativeApplications
@@ -18,6 +19,13 @@ from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.configuration import ServerConfig
 from catenula.validator.driver import NodeDriver
 from catenula.validator.logs import Log
+from catenula.validator.metrics import (
+    CallCounters,
+    Gauges,
+    MetricsPort,
+    driver_gauges,
+    serve_metrics,
+)
 from catenula.validator.sweep import Sweeper
 from catenula.validator.tuning import tune_process
 from catenula.worker import Worker, WorkerConfig, initialize_store
@@ -38,6 +46,13 @@ class Surroundings:
     commit_threads: CommitThreads | None = None
 
 
+class Ports(NamedTuple):
+    """Where a validator answers; metrics are optional."""
+
+    public: "PublicServer"
+    metrics: MetricsPort | None
+
+
 class ValidatorServer:
     """A running validator; made by `start_validator_server`."""
 
@@ -48,10 +63,11 @@ class ValidatorServer:
         committer: Committer,
         *,
         sweeper: Sweeper,
-        public: "PublicServer",
+        ports: Ports,
     ) -> None:
         self.config, self.driver = config, driver
-        self._committer, self._sweeper, self._public = committer, sweeper, public
+        self._committer, self._sweeper = committer, sweeper
+        self._public, self._metrics = ports
         self._is_open = True
 
     @property
@@ -69,6 +85,8 @@ class ValidatorServer:
         await self.driver.stop()
         await self._public.close(grace_seconds)
         await self._committer.close()
+        if self._metrics is not None:
+            self._metrics.close()
 
 
 async def start_validator_server(
@@ -94,19 +112,34 @@ async def start_validator_server(
         workers, committer=committer, clock=surroundings.clock, address=str(config.address)
     )
     sweeper = Sweeper(driver)
+    metrics: MetricsPort | None = None
     try:
+        if config.metrics is not None:
+            gauges = partial(_gauges, driver)
+            metrics = serve_metrics(config.metrics, CallCounters(), gauges)
         public = await serve_public(
-            NodeService(driver), host=config.listen.host, port=config.listen.port
+            NodeService(driver),
+            host=config.listen.host,
+            port=config.listen.port,
+            tls=config.tls_files(),
+            observer=None if metrics is None else metrics.counters,
         )
     except BaseException:
+        if metrics is not None:
+            metrics.close()
         await committer.close()
         raise
     sweeper.start()
-    server = ValidatorServer(config, driver, committer, sweeper=sweeper, public=public)
+    ports = Ports(public, metrics)
+    server = ValidatorServer(config, driver, committer, sweeper=sweeper, ports=ports)
     Log("server").info(
         "serving", address=str(config.address), port=server.port, public_key=config.public_key
     )
     return server
+
+
+def _gauges(driver: NodeDriver) -> dict[str, Gauges]:
+    return {"": driver_gauges(driver)}
 
 
 def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) -> Worker:

@@ -136,6 +136,10 @@ class Supervisor:
         """The helper process."""
         return self._process.pid
 
+    async def ended(self) -> None:
+        """Return when the helper process has ended, and with it everything it has started."""
+        await self._process.wait()
+
     async def start_validator(
         self,
         config: ServerConfig,

@@ -118,9 +118,27 @@ def test_compare_shows_who_is_behind(administered: AdministeredNetwork) -> None:
     assert result.exit_code == 1
     paragraph = result.stdout.split(address_of(3))[1].split("\n\n")[0]
     assert "* next height: 0" in paragraph
+    strange = line.json("validator", "compare", address_of(4), "--chain-id", network.chains[2])
+    assert strange["views"][1]["public_key"] is None
     one = line.run("validator", "compare", address_of(0), "--json")
     assert one.exit_code == 0
     assert [view["name"] for view in json.loads(one.stdout)["views"]] == [
         "this wallet",
         address_of(0),
     ]
+
+
+def test_query_block_prints_one_block(administered: AdministeredNetwork) -> None:
+    network = administered
+    admin, other, _ = network.chains
+    network.admin("transfer", "--from", admin, "--to", other, "1")
+    text = network.admin("validator", "query-block", address_of(0), "--height", "0")
+    line = f"Querying validator about the certificate for height 0 on the chain {admin}.\n\n"
+    assert text.startswith(f"{line}ConfirmedBlock(\n    Hashed {{\n        value: Block {{\n")
+    block_hash = network.admin.json("wallet", "show", admin)[0]["block_hash"]
+    assert text.endswith(f"        hash: {block_hash},\n    }},\n)\n")
+    data = network.admin.json("validator", "query-block", address_of(0), "--height", "0")
+    assert data["hash"] == block_hash
+    absent = network.admin.run("validator", "query-block", address_of(0), "--height", "9999")
+    assert absent.exit_code == 101
+    assert absent.stdout == line.replace("height 0", "height 9999")

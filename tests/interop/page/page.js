@@ -76,5 +76,5 @@ window.ask = async (faucet, query) => {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ query }),
   });
-  return await response.json();
+  return await response.text(); // Numbers of 64 bits would not survive JSON.parse.
 };

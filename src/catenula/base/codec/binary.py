@@ -2,14 +2,16 @@
 
 Generated code is straight-line: neighbouring fixed-size fields share one ``struct`` call, sequences
 check their count against the bytes that are left before anything is allocated. The generator runs
-once per type on first use; the functions are plain Python afterwards.
+once per type and direction on first use, for a variant of an enum when the first one comes along;
+the functions are plain Python afterwards.
 
 Writers have the form ``encode(v, w)``; readers ``decode(data, pos) -> (value, pos)``.
 """
 
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from catenula.base.codec import schema
 from catenula.base.errors import DecodeError
@@ -21,13 +23,6 @@ _ULEB_LIMIT = 2**32 - 1
 _LENGTH_LIMIT = 2**31 - 1
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
-
-
-class Functions(NamedTuple):
-    """The generated pair of one node in one format."""
-
-    encode: Encode
-    decode: Decode
 
 
 def encode_uleb(number: int) -> bytes:
@@ -100,7 +95,8 @@ class Generator:
 
     def __init__(self, *, bincode: bool) -> None:
         self.bincode = bincode
-        self._functions: dict[int, Functions] = {}
+        self._encoders: dict[int, Encode] = {}
+        self._decoders: dict[int, Decode] = {}
         self._nodes: list[schema.Node] = []
         self.namespace: dict[str, Any] = {
             "from_bytes": int.from_bytes,
@@ -119,22 +115,27 @@ class Generator:
             "DecodeError": DecodeError,
         }
 
-    def functions(self, node: schema.Node) -> Functions:
-        """The pair for ``node``, generated on first use."""
-        found = self._functions.get(id(node))
+    def encoder(self, node: schema.Node) -> Encode:
+        """The function that writes ``node``, generated on first use."""
+        found = self._encoders.get(id(node))
         if found is None:
-            found = self._functions[id(node)] = self._generate(node)
+            source = Source("def encode(v, w):")
+            self.write_value(node, source, "v")
+            source.add("return None")
+            found = self._encoders[id(node)] = self._compile(source, "encode")
             self._nodes.append(node)
         return found
 
-    def _generate(self, node: schema.Node) -> Functions:
-        write = Source("def encode(v, w):")
-        self.write_value(node, write, "v")
-        write.add("return None")
-        read = Source("def decode(data, pos):")
-        self.read_value(node, read, "value")
-        read.add("return value, pos")
-        return Functions(self._compile(write, "encode"), self._compile(read, "decode"))
+    def decoder(self, node: schema.Node) -> Decode:
+        """The function that reads ``node``, generated on first use."""
+        found = self._decoders.get(id(node))
+        if found is None:
+            source = Source("def decode(data, pos):")
+            self.read_value(node, source, "value")
+            source.add("return value, pos")
+            found = self._decoders[id(node)] = self._compile(source, "decode")
+            self._nodes.append(node)
+        return found
 
     def _compile(self, source: Source, name: str) -> Any:
         scope: dict[str, Any] = {}
@@ -151,10 +152,13 @@ class Generator:
         self.namespace[name] = value
         return name
 
-    def function_name(self, node: schema.Node, kind: str) -> str:
-        """Name of another node's function; compiled now, or on first call when recursive."""
-        pair = self.functions(node)
-        return self.bind(f"_{kind}_{id(node)}", pair.encode if kind == "enc" else pair.decode)
+    def encoder_name(self, node: schema.Node) -> str:
+        """The name, in generated code, of the function that writes another node."""
+        return self.bind(f"_enc_{id(node)}", self.encoder(node))
+
+    def decoder_name(self, node: schema.Node) -> str:
+        """The name, in generated code, of the function that reads another node."""
+        return self.bind(f"_dec_{id(node)}", self.decoder(node))
 
     # Writing
 
@@ -175,7 +179,7 @@ class Generator:
         elif isinstance(node, schema.TaggedBytesNode) and not self.bincode:
             out.add(f"w({value})", indent=indent)
         else:
-            out.add(f"{self.function_name(node, 'enc')}({value}, w)", indent=indent)
+            out.add(f"{self.encoder_name(node)}({value}, w)", indent=indent)
 
     def _pack(self, group: list[tuple[schema.Node, schema.FixedForm, str]]) -> str:
         if len(group) == 1 and group[0][1].format_character.endswith("s"):
@@ -230,7 +234,7 @@ class Generator:
             self.write_nested(node.key, out, "key", indent=2)
             self.write_nested(node.value, out, "item", indent=2)
             return
-        encode_key = self.function_name(node.key, "enc")
+        encode_key = self.encoder_name(node.key)
         out.add(
             "entries = []",
             f"for key, item in {value}.items():",
@@ -289,9 +293,22 @@ class Generator:
         table: dict[Any, Encode] = {}
         for index, variant in enumerate(node.variants):
             for cls in schema.variant_classes(variant):
-                table[cls] = self._variant_writer(index, variant)
+                table[cls] = partial(self._write_first, table, index, variant)
         name = self.bind(f"_writers_{id(node)}", table)
         out.add(f"{name}[type({value})]({value}, w)")
+
+    def _write_first(
+        self,
+        table: dict[Any, Encode],
+        index: int,
+        variant: schema.Variant,
+        value: Any,
+        write: Callable[[bytes], None],
+    ) -> None:
+        """Stands for the writer of a variant until one is written: most never are."""
+        writer = self._variant_writer(index, variant)
+        table.update(dict.fromkeys(schema.variant_classes(variant), writer))
+        writer(value, write)
 
     def _variant_writer(self, index: int, variant: schema.Variant) -> Encode:
         out = Source("def encode(v, w):")
@@ -318,7 +335,7 @@ class Generator:
 
     def read_nested(self, node: schema.Node, out: Source, target: str, *, indent: int = 1) -> None:
         """Emit a call of the node's own reader."""
-        out.add(f"{target}, pos = {self.function_name(node, 'dec')}(data, pos)", indent=indent)
+        out.add(f"{target}, pos = {self.decoder_name(node)}(data, pos)", indent=indent)
 
     def _read_group(self, group: list[tuple[schema.Node, str]], out: Source) -> None:
         forms = [(node.fixed(self.bincode), target) for node, target in group]
@@ -450,13 +467,22 @@ class Generator:
         return names
 
     def _read_EnumNode(self, node: schema.EnumNode, out: Source, target: str) -> None:
-        readers = tuple(self.functions(variant.payload).decode for variant in node.variants)
+        readers: list[Decode] = []
+        for tag, variant in enumerate(node.variants):
+            readers.append(partial(self._read_first, readers, tag, variant.payload))
         name = self.bind(f"_readers_{id(node)}", readers)
         if self.bincode:
             out.add("(tag,) = read_u32(data, pos)", "pos += 4")
         else:
             out.add("tag = data[pos]", "pos += 1")
         out.add(f"{target}, pos = {name}[tag](data, pos)")
+
+    def _read_first(
+        self, readers: list[Decode], tag: int, payload: schema.Node, data: bytes, pos: int
+    ) -> tuple[Any, int]:
+        """Stands for the reader of a variant until one arrives: most never do in one process."""
+        reader = readers[tag] = self.decoder(payload)
+        return reader(data, pos)
 
 
 def _first(entry: tuple[bytes, Any]) -> bytes:

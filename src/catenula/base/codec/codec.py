@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_t
 
 from catenula.base import integers
 from catenula.base.codec import schema
-from catenula.base.codec.binary import Functions, Generator
+from catenula.base.codec.binary import Decode, Encode, Generator
 from catenula.base.codec.json_text import parse_json
 from catenula.base.codec.record import ENUM_SPECS, Record, VariantEnum
 from catenula.base.errors import DecodeError, InvariantViolation
@@ -28,19 +28,25 @@ class Codec(Generic[_T]):
     def __init__(self, node: schema.Node) -> None:
         self.node = node
         self.name = node.name
-        self._bcs: Functions | None = None
-        self._bincode: Functions | None = None
+        self._write_bcs: Encode | None = None
+        self._read_bcs: Decode | None = None
+        self._write_bincode: Encode | None = None
+        self._read_bincode: Decode | None = None
 
     def to_bcs(self, value: _T) -> bytes:
         """The BCS form of ``value``."""
-        pair = self._bcs or self._load_bcs()
-        return _encode(pair, value)
+        write = self._write_bcs
+        if write is None:
+            write = self._write_bcs = _BCS.encoder(self.node)
+        return _encode(write, value)
 
     def from_bcs(self, data: bytes) -> _T:
         """Read one BCS value that uses all bytes."""
-        pair = self._bcs or self._load_bcs()
+        read = self._read_bcs
+        if read is None:
+            read = self._read_bcs = _BCS.decoder(self.node)
         try:
-            value, end = pair.decode(data, 0)
+            value, end = read(data, 0)
         except _INPUT_ERRORS as error:
             raise DecodeError("InvalidBcs", type=self.name) from error
         if end != len(data):
@@ -49,14 +55,18 @@ class Codec(Generic[_T]):
 
     def to_bincode(self, value: _T) -> bytes:
         """The bincode 1.3 form of ``value``."""
-        pair = self._bincode or self._load_bincode()
-        return _encode(pair, value)
+        write = self._write_bincode
+        if write is None:
+            write = self._write_bincode = _BINCODE.encoder(self.node)
+        return _encode(write, value)
 
     def from_bincode(self, data: bytes) -> _T:
         """Read one bincode value; trailing bytes are ignored, as the reference does."""
-        pair = self._bincode or self._load_bincode()
+        read = self._read_bincode
+        if read is None:
+            read = self._read_bincode = _BINCODE.decoder(self.node)
         try:
-            value, _ = pair.decode(data, 0)
+            value, _ = read(data, 0)
         except _INPUT_ERRORS as error:
             raise DecodeError("InvalidBincode", type=self.name) from error
         return value  # type: ignore[no-any-return]  # Generated code is untyped.
@@ -73,19 +83,11 @@ class Codec(Generic[_T]):
         """Read JSON text."""
         return self.node.from_json(parse_json(text))  # type: ignore[no-any-return]  # As above.
 
-    def _load_bcs(self) -> Functions:
-        self._bcs = _BCS.functions(self.node)
-        return self._bcs
 
-    def _load_bincode(self) -> Functions:
-        self._bincode = _BINCODE.functions(self.node)
-        return self._bincode
-
-
-def _encode(pair: Functions, value: Any) -> bytes:
+def _encode(write: Encode, value: Any) -> bytes:
     parts: list[bytes] = []
     try:
-        pair.encode(value, parts.append)
+        write(value, parts.append)
     except (struct.error, OverflowError, KeyError) as error:
         raise InvariantViolation("B1", reason=str(error), value=type(value).__name__) from error
     return b"".join(parts)

@@ -8,6 +8,8 @@ list of byte strings), ``v`` (value being written).
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
 
 from catenula.base.errors import DecodeError
@@ -393,13 +395,21 @@ class RecordNode(Node):
         return {name: node.to_json(getattr(value, name)) for name, node in self.fields}
 
     def from_json(self, data: Any) -> Any:
+        return self._json_reader(data)
+
+    @cached_property
+    def _json_reader(self) -> Callable[[Any], Any]:
+        """Which of the three JSON forms the class has."""
         if self.cls.TEXT_JSON:
-            if type(data) is not str:
-                raise json_mismatch(f"{self.name} as a string", data)
-            return self.cls.parse(data)
+            return self._text_from_json
         if hasattr(self.cls, "from_json_form"):
-            return self.cls.from_json_form(self, data)
-        return self.fields_from_json(data)
+            return partial(self.cls.from_json_form, self)
+        return self.fields_from_json
+
+    def _text_from_json(self, data: Any) -> Any:
+        if type(data) is not str:
+            raise json_mismatch(f"{self.name} as a string", data)
+        return self.cls.parse(data)
 
     def fields_from_json(self, data: Any) -> Any:
         """Read the plain form: an object, or an array of the fields in order."""
@@ -408,16 +418,22 @@ class RecordNode(Node):
                 raise json_mismatch(f"{self.name} with {len(self.fields)} fields", data)
             found = {name: item for (name, _), item in zip(self.fields, data, strict=True)}
         else:
-            found = collect_fields(data, {name for name, _ in self.fields})
-        values = [self._field_from_json(name, node, found) for name, node in self.fields]
+            found = collect_fields(data, self._field_names)
+        values = [
+            node.from_json(found[name]) if name in found else self._absent(name, node)
+            for name, node in self.fields
+        ]
         value = self.cls(*values)
         if self.decoded_check is not None:
             getattr(value, self.decoded_check)()
         return value
 
-    def _field_from_json(self, name: str, node: Node, found: dict[str, Any]) -> Any:
-        if name in found:
-            return node.from_json(found[name])
+    @cached_property
+    def _field_names(self) -> frozenset[str]:
+        return frozenset(name for name, _ in self.fields)
+
+    def _absent(self, name: str, node: Node) -> Any:
+        """The value of a field that is not there."""
         if isinstance(node, OptionNode):
             return None
         if name in self.cls.JSON_DEFAULTS:
@@ -425,17 +441,15 @@ class RecordNode(Node):
         raise DecodeError("MissingField", record=self.name, field=name)
 
 
-def collect_fields(data: Any, known: set[str]) -> dict[str, Any]:
+def collect_fields(data: Any, known: AbstractSet[str]) -> dict[str, Any]:
     """The known fields of a JSON object; a repeated known field is an error."""
     if not isinstance(data, JsonObject):
         raise json_mismatch("an object", data)
-    found: dict[str, Any] = {}
-    for name, item in data:
-        if name not in known:
-            continue
-        if name in found:
-            raise DecodeError("RepeatedField", field=name)
-        found[name] = item
+    kept = [pair for pair in data if pair[0] in known]
+    found = dict(kept)
+    if len(found) < len(kept):
+        names = [name for name, _ in kept]
+        raise DecodeError("RepeatedField", field=next(n for n in names if names.count(n) > 1))
     return found
 
 

@@ -6,17 +6,21 @@ status is 1 when any validator fails a check.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
+from catenula.base.codec import codec_of
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import ChainId
+from catenula.base.integers import BlockHeight
 from catenula.cli.admin.nodes import PUBLIC_KEY, connect
 from catenula.cli.command import Invocation, command
-from catenula.cli.errors import Failure
+from catenula.cli.debug_text import named_block
+from catenula.cli.errors import Absent, Failure
 from catenula.cli.output import Output
-from catenula.cli.parameters import CHAIN_ID
+from catenula.cli.parameters import CHAIN_ID, HEIGHT
 from catenula.cli.session import Session
 from catenula.client.administration.batches import QueriedValidator, parse_query_batch
 from catenula.client.administration.reports import (
@@ -24,6 +28,7 @@ from catenula.client.administration.reports import (
     query_local_node,
     query_validator,
 )
+from catenula.protocol import Block
 
 _CHAIN = click.option("--chain-id", type=CHAIN_ID, help="The chain (default: the wallet's).")
 _KEY = click.option(
@@ -187,3 +192,34 @@ def _read_batch(file: Path) -> list[QueriedValidator]:
             '{"validators": [{"publicKey", "accountKey", "networkAddress", "votes"}]}',
             retryable=False,
         ) from error
+
+
+@command()
+@click.argument("address")
+@_CHAIN
+@_KEY
+@click.option("--height", type=HEIGHT, required=True, help="The block's height.")
+def query_block(
+    invocation: Invocation,
+    address: str,
+    chain_id: ChainId | None,
+    public_key: Secp256k1PublicKey | None,
+    height: BlockHeight,
+) -> None:
+    """Fetch one block from the validator at ADDRESS."""
+
+    async def body(session: Session) -> None:
+        node = connect(session, address, public_key)
+        line = f"Querying validator about the certificate for height {height} on the chain {{}}.\n"
+        chosen = await _beginning(session, chain_id, line)
+        certificates = await node.download_certificates_by_heights(chosen, (height,))
+        if not certificates:
+            raise Absent(f"The validator at {address} has no block {height} of chain {chosen}.")
+        block = certificates[0].block
+        session.output.result(_block_json(block), named_block(block))
+
+    invocation.run(body)
+
+
+def _block_json(block: Block) -> dict[str, Any]:
+    return {"hash": str(block.hash), "block": codec_of(Block).to_json(block)}

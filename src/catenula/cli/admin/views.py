@@ -6,13 +6,14 @@ import click
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import ChainId
-from catenula.cli.admin.nodes import PUBLIC_KEY
+from catenula.cli.admin.nodes import PUBLIC_KEY, connect
 from catenula.cli.command import Invocation, command
 from catenula.cli.errors import Failure
 from catenula.cli.parameters import CHAIN_ID
 from catenula.cli.session import Session
 from catenula.client.administration.compare import SHOWN, Comparison, View, compare_views
-from catenula.client.remote_node import UNKNOWN_KEY, RemoteNode
+from catenula.client.administration.push import remote_node
+from catenula.client.remote_node import RemoteNode
 
 _SHORTENED = frozenset(("block hash", "state hash", "leader"))
 _KEPT_DIGITS = 10
@@ -59,12 +60,8 @@ def compare(
 
 
 def _remote(session: Session, address: str, public_key: Secp256k1PublicKey | None) -> RemoteNode:
-    client = session.client
-    for remote in client.context.nodes():
-        if public_key is None and remote.address.lower() == address.lower():
-            return remote
-    node = client.context.validators.connect(address, public_key)
-    return RemoteNode(public_key or UNKNOWN_KEY, address, node)
+    """The validator; its answers are checked if its key is given or known from the committee."""
+    return remote_node(session.client, connect(session, address, public_key), public_key)
 
 
 def _show(session: Session, found: Comparison) -> None:

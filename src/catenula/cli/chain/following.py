@@ -1,8 +1,6 @@
 """``catenula sync``, ``process-inbox``, ``retry-pending-block``, ``watch``: following a chain."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import suppress
 
 import click
 
@@ -15,6 +13,7 @@ from catenula.cli.parameters import CHAIN_ID, HEIGHT, TIMESTAMP
 from catenula.cli.session import Session
 from catenula.client.errors import Explanation, NoOwnerConfigured
 from catenula.client.partial_sync import Until, synchronize_partly
+from catenula.client.watching import watch_chain
 from catenula.protocol import Notification
 
 _CHAIN = click.argument("chain_id", type=CHAIN_ID, required=False)
@@ -97,47 +96,10 @@ def watch(invocation: Invocation, chain_id: ChainId | None, raw: bool) -> None:
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)
         await chain.info()
-        follow = _raw_notifications if raw else _checked_notifications
-        async for notification in follow(session, chain.chain_id):
+        session.output.note("watching; end with Ctrl-C")
+        async for notification in watch_chain(chain.context, chain.chain_id, raw=raw):
             data = codec_of(Notification).to_json(notification)
             session.output.line(data)
 
-    invocation.run(body)
-
-
-async def _raw_notifications(session: Session, chain_id: ChainId) -> AsyncIterator[Notification]:
-    """What all validators of the committee say, merged; ends when all of them have ended."""
-    queue: asyncio.Queue[Notification | None] = asyncio.Queue(maxsize=1_000)
-
-    async def forward(node: Any) -> None:
-        try:
-            async for notification in node.subscribe((chain_id,)):
-                await queue.put(notification)
-        finally:
-            await queue.put(None)
-
-    nodes = session.client.context.nodes()
-    tasks = [asyncio.ensure_future(forward(remote.node)) for remote in nodes]
-    running = len(tasks)
-    try:
-        while running:
-            notification = await queue.get()
-            if notification is None:
-                running -= 1
-            else:
-                yield notification
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _checked_notifications(
-    session: Session, chain_id: ChainId
-) -> AsyncIterator[Notification]:
-    """What this client's own node says once it has followed and checked what validators said."""
-    local = session.client.context.local
-    notifications = local.driver.subscribe((chain_id,))
-    session.client.listener().follow([chain_id])
-    async for notification in notifications:
-        yield notification
+    with suppress(KeyboardInterrupt):
+        invocation.run(body)

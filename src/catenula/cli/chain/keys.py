@@ -1,15 +1,18 @@
 """``catenula keygen`` and ``assign``: keys and the chains they propose on."""
 
 import secrets
+from typing import TYPE_CHECKING
 
 import click
 
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.command import Invocation, command
 from catenula.cli.parameters import CHAIN_ID, OWNER
-from catenula.cli.session import Session
 from catenula.cli.settings import places_of
 from catenula.client.files.keystore_json import KeyStoreFile
+
+if TYPE_CHECKING:
+    from catenula.cli.session import Session
 
 
 @command()
@@ -26,7 +29,7 @@ def keygen(invocation: Invocation) -> None:
 def assign(invocation: Invocation, owner: AccountOwner, chain_id: ChainId) -> None:
     """Take a chain into the wallet for one of its owners."""
 
-    async def body(session: Session) -> None:
+    async def body(session: "Session") -> None:
         with session.output.progress("synchronizing"):
             await session.client.assign(owner, chain_id)
         session.set_owner(chain_id, owner)

@@ -1,16 +1,20 @@
-"""``catenula wallet init`` and ``export-genesis``: a wallet for a network, and the way back."""
+"""``catenula wallet init``, ``request-chain``, ``export-genesis``: a wallet and its network."""
 
 from pathlib import Path
 
 import click
 
-from catenula.base.errors import LocalError
+from catenula.base.errors import LocalError, ProtocolError
 from catenula.cli.command import Invocation, command
-from catenula.cli.settings import places_of
+from catenula.cli.output import Output
+from catenula.cli.session import Session
+from catenula.cli.settings import Places, places_of
 from catenula.client.files.atomic import PUBLIC_MODE, write_atomically
-from catenula.client.files.genesis_json import genesis_text, read_genesis
+from catenula.client.files.genesis_json import genesis_text, parse_genesis, read_genesis
 from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.files.wallet_json import WalletFile
+from catenula.client.synchronize import synchronize_admin_chain
+from catenula.protocol import GenesisConfig, VersionInfo
 from catenula.storage.location import open_location, parse_location
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -31,32 +35,104 @@ def init(
     """Make a wallet without chains for a network."""
     if (genesis is None) == (faucet is None):
         raise LocalError("give either --genesis or --faucet, and not both", retryable=False)
-    if genesis is None:
-        raise LocalError("a wallet from a faucet", retryable=False)
-    _, text = read_genesis(genesis)
-    _create(invocation, text, seed=testing_prng_seed)
+    places = places_of(invocation.options)
+    _refuse_existing(places.keystore, "key store", "--keystore")
+    _refuse_existing(places.wallet, "wallet", "--wallet")
+    if genesis is not None:
+        _, text = read_genesis(genesis)
+    else:
+        text = genesis_text(_genesis_of_faucet(faucet or "", invocation))
+    _create(places, text, seed=testing_prng_seed)
+    if faucet is not None:
+        invocation.run(_learn_committees)
+    invocation.output.result({"wallet": str(places.wallet), "keystore": str(places.keystore)})
 
 
-def _create(invocation: Invocation, genesis: bytes, *, seed: int | None) -> None:
+async def _learn_committees(session: Session) -> None:
+    """Have the current committee at once: the network may have changed it since its genesis.
+
+    The admin chain enters the wallet, so that the committee is found again.
+    """
+    with session.output.progress("synchronizing the admin chain"):
+        await synchronize_admin_chain(session.client.context)
+    session.set_owner(session.client.context.admin_chain_id, None)
+
+
+def _refuse_existing(path: Path, what: str, option: str) -> None:
+    if path.exists() and path.stat().st_size:
+        raise LocalError(
+            f"the {what} {path} exists already; remove it, or name another one with {option}",
+            retryable=False,
+        )
+
+
+def _create(places: Places, genesis: bytes, *, seed: int | None) -> None:
     """Storage, key store, wallet: in this order, so that a wallet is there only when all is."""
-    from catenula.client.files.genesis_json import parse_genesis
     from catenula.storage.shared import SharedStore
     from catenula.worker import initialize_store
 
-    places = places_of(invocation.options)
-    if places.wallet.exists() and places.wallet.stat().st_size:
-        raise LocalError(
-            f"the wallet {places.wallet} exists already; remove it, or name another one with "
-            "--wallet",
-            retryable=False,
-        )
     location = parse_location(places.storage)
     with open_location(location) as store:
         initialize_store(SharedStore(store), parse_genesis(genesis, "the genesis"))
-    if not places.keystore.exists() or not places.keystore.stat().st_size:
-        KeyStoreFile.create(places.keystore, seed)
+    KeyStoreFile.create(places.keystore, seed)
     WalletFile.create(places.wallet, genesis)
-    invocation.output.result({"wallet": str(places.wallet)})
+
+
+def _genesis_of_faucet(url: str, invocation: Invocation) -> GenesisConfig:
+    from catenula.client.faucet_client import FaucetClient
+
+    output = invocation.output
+
+    async def ask() -> tuple[VersionInfo | None, GenesisConfig]:
+        faucet = FaucetClient(url)
+        genesis = await faucet.genesis_config()
+        try:
+            return await faucet.version(), genesis
+        except ProtocolError as error:
+            output.warn(f"the faucet does not tell its version: {error}")
+            return None, genesis
+
+    version, genesis = invocation.run_alone(ask())
+    if version is not None:
+        _compare_version(version, output)
+    return genesis
+
+
+def _compare_version(theirs: VersionInfo, output: Output) -> None:
+    """Warn about another line of releases; hashes may differ within one (spec 08 §1.6)."""
+    from catenula.worker.version import VERSION_INFO
+
+    line = (VERSION_INFO.crate_version.major, VERSION_INFO.crate_version.minor)
+    if (theirs.crate_version.major, theirs.crate_version.minor) != line:
+        output.warn(
+            f"the network runs version {theirs.crate_version} of the protocol, this program "
+            f"speaks {line[0]}.{line[1]}; they may not understand each other"
+        )
+
+
+@command()
+@click.option("--faucet", metavar="URL", required=True, help="The faucet to ask.")
+@click.option("--set-default", is_flag=True, help="Make the chain the default one.")
+def request_chain(invocation: Invocation, faucet: str, set_default: bool) -> None:
+    """Get a chain from a faucet for a new key; print its id and its owner."""
+    from catenula.client.faucet_client import FaucetClient
+
+    async def body(session: Session) -> None:
+        owner = session.new_owner()
+        with session.output.progress("asking the faucet"):
+            description = await FaucetClient(faucet).claim(owner)
+        chain_id = description.chain_id
+        session.insert_new(description, owner)
+        if set_default:
+            session.wallet.content = session.wallet.content.with_default(chain_id)
+        session.wallet.save()
+        session.client.context.local.worker.track_chain(chain_id)
+        with session.output.progress("synchronizing"):
+            await (await session.chain(chain_id)).synchronize()
+        data = {"chain_id": str(chain_id), "owner": str(owner)}
+        session.output.result(data, f"{chain_id}\n{owner}")
+
+    invocation.run(body)
 
 
 @command()
@@ -65,7 +141,8 @@ def _create(invocation: Invocation, genesis: bytes, *, seed: int | None) -> None
 def export_genesis(invocation: Invocation, output: Path, faucet: str | None) -> None:
     """Write the genesis configuration of the wallet's network to OUTPUT."""
     if faucet is not None:
-        raise LocalError("a genesis from a faucet", retryable=False)
-    content = WalletFile.read(places_of(invocation.options).wallet).content
-    write_atomically(output, genesis_text(content.genesis()), mode=PUBLIC_MODE)
+        genesis = _genesis_of_faucet(faucet, invocation)
+    else:
+        genesis = WalletFile.read(places_of(invocation.options).wallet).content.genesis()
+    write_atomically(output, genesis_text(genesis), mode=PUBLIC_MODE)
     invocation.output.result({"path": str(output)})

@@ -17,6 +17,7 @@ from catenula.client.files.wallet_json import ChainEntry, WalletContent, WalletF
 from catenula.protocol import Child, Root
 
 _LINE = "-" * 23
+_LAST_LINE = "-" * 24
 _LABEL = 20
 
 
@@ -101,7 +102,7 @@ class Listing:
         lines = []
         for name in names:
             lines += [_LINE, *self._paragraph(name, self._content.chains[name])]
-        return [*lines, _LINE]
+        return [*lines, _LAST_LINE]
 
     def _paragraph(self, name: str, entry: ChainEntry) -> list[str]:
         rows = [("Chain ID:", name)]

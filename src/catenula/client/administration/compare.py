@@ -15,7 +15,7 @@ from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.timestamps import format_timestamp
 from catenula.client.client import Client
-from catenula.client.remote_node import RemoteNode
+from catenula.client.remote_node import UNKNOWN_KEY, RemoteNode
 from catenula.client.synchronize import fetch_chain_info
 from catenula.protocol import (
     ChainInfo,
@@ -126,7 +126,7 @@ async def _local_view(client: Client, chain_id: ChainId) -> View:
 
 
 async def _ask(remote: RemoteNode, chain_id: ChainId) -> View:
-    key = str(remote.public_key)
+    key = None if remote.public_key == UNKNOWN_KEY else str(remote.public_key)
     started = time.perf_counter()
     try:
         info = await remote.chain_info(_question(chain_id))

@@ -42,13 +42,20 @@ class KeyStoreFile:
         return cls(path, _read(path))
 
     @classmethod
-    def create(cls, path: Path, prng_seed: int | None = None) -> Self:
-        """Make an empty key store; `LocalError` when there is one already.
+    def create(
+        cls,
+        path: Path,
+        prng_seed: int | None = None,
+        *,
+        secrets: Sequence[AccountSecretKey] = (),
+    ) -> Self:
+        """Make a key store, empty or with these keys; `LocalError` when there is one already.
 
-        With a seed its keys can be foretold: for tests only.
+        With a seed its further keys can be foretold: for tests only.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = _Content([], prng_seed)
+        keys = sorted((str(secret.owner()), _secret_text(secret)) for secret in secrets)
+        content = _Content(keys, prng_seed)
         with locked(path):
             if path.exists() and path.stat().st_size:
                 raise LocalError(
@@ -106,7 +113,7 @@ class KeyStoreFile:
             following = None if seeded is None else seeded.next_seed()
             if seeded is not None and following is not None:
                 self._seeded = (following, seeded)
-            self._put(current, (secret,), following)
+            self._put(current, secret, following)
         return secret.owner()
 
     def _source(self, seed: int | None) -> SeededRandom | None:
@@ -121,25 +128,20 @@ class KeyStoreFile:
         """Store a key durably."""
         with locked(self.path):
             current = _read(self.path)
-            self._put(current, (secret,), current.prng_seed)
+            self._put(current, secret, current.prng_seed)
         return secret.owner()
 
-    def add_all(self, secrets: Sequence[AccountSecretKey], seed: int | None = None) -> None:
-        """Store many keys durably, in one write; ``seed`` is where a seeded store goes on."""
-        with locked(self.path):
-            self._put(_read(self.path), secrets, seed)
-
-    def _put(
-        self, current: _Content, secrets: Sequence[AccountSecretKey], seed: int | None
-    ) -> None:
-        keys = dict(current.keys)
-        for secret in secrets:
-            text = json.dumps(secret.to_json(), separators=(",", ":")).encode()
-            keys[str(secret.owner())] = list(text)
+    def _put(self, current: _Content, secret: AccountSecretKey, seed: int | None) -> None:
+        owner = secret.owner()
+        keys = {**dict(current.keys), str(owner): _secret_text(secret)}
         content = _Content(sorted(keys.items()), seed)
         write_atomically(self.path, _text(content))
         self._texts = {name: bytes(stored) for name, stored in content.keys}
-        self._keys.update((secret.owner(), secret) for secret in secrets)
+        self._keys[owner] = secret
+
+
+def _secret_text(secret: AccountSecretKey) -> list[int]:
+    return list(json.dumps(secret.to_json(), separators=(",", ":")).encode())
 
 
 def _text(content: _Content) -> bytes:

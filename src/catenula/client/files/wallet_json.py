@@ -6,6 +6,8 @@ the default of whoever changed them, heights never downwards (K7), so that sever
 one wallet at a time.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +20,8 @@ from catenula.base.integers import U32_MAX, BlockHeight, Epoch, Timestamp, parse
 from catenula.client.files.atomic import locked, read_file, write_atomically
 from catenula.client.wallet import PendingProposal, WalletChain
 from catenula.protocol import BlobContent, GenesisConfig, ProposedBlock, Round
+
+_CHAIN_ID = re.compile("[0-9a-f]{64}")
 
 NOTHING = msgspec.Raw(b"null")
 
@@ -103,9 +107,13 @@ class WalletContent(msgspec.Struct, frozen=True):
     def parse(cls, text: bytes) -> Self:
         """Read the file's text; `DecodeError` when it is not a wallet."""
         try:
-            return msgspec.json.decode(text, type=cls)
+            content = msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
             raise DecodeError("InvalidWallet", reason=str(error)) from error
+        for name in content.chains:
+            if not _CHAIN_ID.fullmatch(name):
+                raise DecodeError("InvalidWallet", reason=f"{name!r} is not a chain id")
+        return content
 
     def text(self) -> bytes:
         """The file's text, chains in ascending order."""
@@ -114,8 +122,8 @@ class WalletContent(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(data), indent=2)
 
     def chain_ids(self) -> list[ChainId]:
-        """All chains, ascending."""
-        return [ChainId.parse(text) for text in sorted(self.chains)]
+        """All chains; the file was refused if one of them is none."""
+        return [ChainId(bytes.fromhex(text)) for text in self.chains]
 
     def entry(self, chain_id: ChainId) -> ChainEntry | None:
         """The entry of a chain, or None."""
@@ -189,9 +197,16 @@ class WalletFile:
         return cls(path, _read(path))
 
     @classmethod
-    def create(cls, path: Path, genesis_text: bytes) -> Self:
-        """Make a wallet without chains; `LocalError` when there is one already."""
+    def create(
+        cls, path: Path, genesis_text: bytes, chains: Mapping[ChainId, ChainEntry] | None = None
+    ) -> Self:
+        """Make a wallet, with these chains if any; `LocalError` when there is one already.
+
+        The first chain that has an owner becomes the default.
+        """
         content = WalletContent({}, None, msgspec.Raw(genesis_text.strip()))
+        for chain_id, entry in (chains or {}).items():
+            content = content.with_chain(chain_id, entry)
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path):
             if path.exists() and path.stat().st_size:

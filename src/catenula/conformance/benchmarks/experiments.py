@@ -7,7 +7,9 @@ from catenula.conformance.benchmarks import (
     faults,
     growth,
     local,
+    net_up,
     processes,
+    wire,
 )
 from catenula.conformance.benchmarks.figures import Experiment
 
@@ -32,4 +34,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     growth.STATE_LEGACY,
     growth.HISTORY,
     growth.WALLET,
+)
+
+WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
+    wire.SINGLE_CHAIN,
+    wire.MANY_CHAINS,
+    wire.CERTIFICATES,
+    wire.ONE_DEAD,
+    net_up.START,
+    net_up.START_PROCESSES,
+    net_up.TRANSFER,
+    net_up.WALLET,
 )

@@ -11,11 +11,29 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
+from catenula.base.identifiers import ChainId
 from catenula.client.options import DEFAULT_OPTIONS, ClientOptions
 from catenula.conformance.benchmarks.figures import Sample
 from catenula.network import Network, NetworkChain, NetworkShape, NetworkWallet
+from catenula.network.amounts import Tokens
 from catenula.protocol import ChainOwnership
+
+
+class Wallets(Protocol):
+    """A network that gives wallets: the embedded one, or one in another process."""
+
+    async def wallet(self, name: str, tokens: Tokens = 0) -> NetworkWallet:
+        """The wallet of this name."""
+        ...
+
+    async def new_chain(
+        self, wallet: NetworkWallet, ownership: ChainOwnership, tokens: Tokens = 0
+    ) -> ChainId:
+        """A new chain for a wallet."""
+        ...
+
 
 Action = Callable[[], Awaitable[object]]
 """Makes one block; returns when the client knows that it is final."""
@@ -55,14 +73,14 @@ async def running_network(
         yield network
 
 
-async def payment(network: Network, *, name: str = "payer") -> Action:
+async def payment(network: Wallets, *, name: str = "payer") -> Action:
     """One payment per call, from a wallet of this name to a wallet of its own recipient."""
     sender = (await network.wallet(name, FUNDS)).chain
     recipient = (await network.wallet(f"recipient-of-{name}")).chain
     return lambda: sender.transfer(recipient, SMALLEST_PAYMENT)
 
 
-async def wallet_with_chains(network: Network, name: str, count: int) -> NetworkWallet:
+async def wallet_with_chains(network: Wallets, name: str, count: int) -> NetworkWallet:
     """A wallet with this many funded chains of one regular owner each."""
     wallet = await network.wallet(name, FUNDS)
     ownership = ChainOwnership.single(wallet.owner)
@@ -71,7 +89,7 @@ async def wallet_with_chains(network: Network, name: str, count: int) -> Network
     return wallet
 
 
-async def payments_side_by_side(network: Network, count: int) -> list[Action]:
+async def payments_side_by_side(network: Wallets, count: int) -> list[Action]:
     """Payments from as many chains of one wallet to as many chains of another."""
     senders = (await wallet_with_chains(network, "payer", count)).chains()
     recipients = (await wallet_with_chains(network, "recipient", count)).chains()

@@ -20,7 +20,7 @@ Measure = Callable[[Experiment, Path], Sequence[Sample]]
 
 
 def measure_apart(experiment: Experiment, folder: Path) -> list[Sample]:
-    """Measure one of `experiments.EXPERIMENTS` in a new process; `LocalError` if it fails."""
+    """Measure one of the table of experiments in a new process; `LocalError` if it fails."""
     name, runs = experiment.figures[0].name, str(experiment.runs)
     done = subprocess.run(
         [sys.executable, "-m", _CHILD, name, folder, runs],

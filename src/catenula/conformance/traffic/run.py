@@ -1,12 +1,11 @@
 """Playing whole runs: every validator by itself, several at once in processes of their own."""
 
 import asyncio
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from catenula.conformance.parallel import run_parts
 from catenula.conformance.report import Report
 from catenula.conformance.traffic.exceptions import Exceptions, exceptions_of
 from catenula.conformance.traffic.player import ValidatorPlayer
@@ -22,16 +21,7 @@ def run_traffic(paths: Iterable[Path], *, processes: int | None = None) -> Repor
     parts = [
         (folder, index) for folder in find_traffic(paths) for index in _read(folder).validators
     ]
-    report = Report()
-    count = min(processes or os.cpu_count() or 1, len(parts))
-    if count == 1:
-        for part in parts:
-            report.merge(_play_part(*part))
-        return report
-    with ProcessPoolExecutor(count) as executor:
-        for found in executor.map(_play_part, *zip(*parts, strict=True)):
-            report.merge(found)
-    return report
+    return run_parts(_play_part, parts, processes=processes)
 
 
 def play_validator(traffic: RecordedTraffic, index: int, exceptions: Exceptions) -> Report:

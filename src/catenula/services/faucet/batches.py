@@ -52,10 +52,11 @@ from catenula.services.faucet.metrics import FaucetMetrics
 
 _LOGGER = logging.getLogger(__name__)
 _PASSING = (NoQuorum, BlockConflict, DownloadFailed)
-_LOST_PLACE = LocalError(
-    "Other blocks of the faucet's chain kept taking the place of this claim. Try again later.",
-    retryable=True,
+_LOST_PLACE = (
+    "Other blocks of the faucet's chain kept taking the place of this claim. Try again later."
 )
+
+_NO_ROUND = "The faucet's chain cannot make blocks now: too few validators agree. Try again later."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +197,22 @@ class ClaimBatches:
             await self._recover(batch, attempt, error)
             return
         if until is not None:
-            self._put_back(batch)
-            await self._chain.context.clock.sleep_until(until)
+            await self._wait_for_round(batch, until)
             return
         if attempt.operations:
             self._metrics.batch_done(len(attempt.operations), (time.monotonic() - started) * 1000)
-        self._try_again(batch, _LOST_PLACE)
+        self._try_again(batch, LocalError(_LOST_PLACE, retryable=True))
+
+    async def _wait_for_round(self, batch: list[_Claim], until: Timestamp) -> None:
+        """Nothing can be proposed before ``until``; when that is over, only a quorum helps."""
+        clock = self._chain.context.clock
+        soon = Timestamp(clock.now() + FAUCET_RETRY_DELAY_US)
+        if until < soon:
+            self._metrics.retryable_error()
+            self._try_again(batch, LocalError(_NO_ROUND, retryable=True))
+        else:
+            self._put_back(batch)
+        await clock.sleep_until(max(until, soon))
 
     async def _recover(
         self, batch: list[_Claim], attempt: "_Attempt", error: ProtocolError | LocalError
@@ -273,6 +284,8 @@ class _Attempt:
         self._chain, self._ledger, self._grants, self._metrics = chain, ledger, grants, metrics
         self.accepted: list[_Claim] = []
         self.operations: list[Operation] = []
+        self._taken: set[tuple[AccountOwner, bool]] = set()
+        self._spent = 0
 
     async def run(self, batch: Sequence[_Claim]) -> Timestamp | None:
         """Answer claims; those that must go into another block stay unanswered.
@@ -280,12 +293,16 @@ class _Attempt:
         Returns a time before which nothing can be proposed, if there is one.
         """
         context, session = self._chain.context, self._chain.session
-        async with session.lock:
+        async with self._chain.turn():
             await prepare_chain(context, session)
+            new = [claim for claim in batch if not claim.is_daily and not self._has_chain(claim)]
             unfinished = await process_pending(context, session)
             if isinstance(unfinished, WaitForTimeout):
                 return unfinished.timestamp
             await self._catch_up()
+            for claim in new:
+                # A block that an earlier claim of this owner left unfinished answers this one.
+                claim.was_proposed |= self._has_chain(claim)
             for claim in batch:
                 await self._admit(claim)
             if not self.operations:
@@ -323,10 +340,12 @@ class _Attempt:
             return
         self.accepted.append(claim)
         self.operations.append(operation)
+        self._taken.add((claim.owner, claim.is_daily))
+        self._spent += cost
 
     def _open(self, claim: _Claim) -> tuple[Operation, Amount]:
         owner, amount = claim.owner, self._grants.amount
-        if self._ledger.chain_of(owner) is not None or self._is_in_block(claim):
+        if self._has_chain(claim) or self._is_in_block(claim):
             raise FaucetRefusal(errors.HAS_CHAIN)
         return OpenChain(OpenChainConfig(ChainOwnership.single(owner), amount)), amount
 
@@ -339,18 +358,17 @@ class _Attempt:
             raise FaucetRefusal(errors.CLAIMED_THIS_PERIOD)
         return Transfer(AccountOwner.CHAIN, Account(row.chain_id, owner), amount), amount
 
+    def _has_chain(self, claim: _Claim) -> bool:
+        return self._ledger.chain_of(claim.owner) is not None
+
     def _is_in_block(self, claim: _Claim) -> bool:
-        return any(
-            (other.owner, other.is_daily) == (claim.owner, claim.is_daily)
-            for other in self.accepted
-        )
+        return (claim.owner, claim.is_daily) in self._taken
 
     def _check_rate(self, cost: Amount) -> None:
         limit = self._grants.rate_limit
         if limit is None:
             return
-        spent = sum(_cost(operation) for operation in self.operations)
-        remaining = self._balance() - spent - cost
+        remaining = self._balance() - self._spent - cost
         if not limit.allows(remaining, self._chain.context.clock.now()):
             self._metrics.rate_limited()
             raise FaucetRefusal(errors.RATE_LIMITED)
@@ -385,12 +403,6 @@ def check_daily_claim(ledger: ClaimLedger, owner: AccountOwner, now: Timestamp) 
     if period_of(row.created_at, now) <= ledger.last_period(owner):
         raise FaucetRefusal(errors.CLAIMED_THIS_PERIOD)
     return row
-
-
-def _cost(operation: Operation) -> Amount:
-    if isinstance(operation, OpenChain):
-        return operation.config.balance
-    return operation.amount if isinstance(operation, Transfer) else Amount(0)
 
 
 def _failed_operation(error: ClientError) -> int | None:

@@ -52,6 +52,7 @@ class Faucet:
         self._database: FaucetDatabase | None = None
         self._listener = ChainListener(client, options=options.listener)
         self._started: tuple[ClaimLedger, ClaimBatches] | None = None
+        self._is_stopped = False
 
     # Beginning and ending
 
@@ -84,6 +85,7 @@ class Faucet:
     async def stop(self) -> None:
         """Take no more claims and let go of the chain; the client is not closed."""
         await self._listener.stop()
+        self._is_stopped = True
         if self._started is not None:
             await self._started[1].stop()
         if self._database is not None:
@@ -94,6 +96,8 @@ class Faucet:
         return self._running()[0]
 
     def _running(self) -> tuple[ClaimLedger, ClaimBatches]:
+        if self._is_stopped:
+            raise FaucetRefusal(errors.STOPPING)
         if self._started is None:
             raise LocalError("the faucet has not been started", retryable=True)
         return self._started

@@ -18,6 +18,9 @@ from catenula.services.http.server import HttpServer, serve_http
 if TYPE_CHECKING:
     from catenula.services.http.graphql.endpoint import GraphqlEndpoint
 
+_PRELOAD_SECONDS = 0.2
+"""GraphQL is imported this long after the ports have opened, unless somebody asks before."""
+
 _CLAIM_PAGE = Path(__file__).parent / "assets" / "claim.html"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -30,6 +33,7 @@ class FaucetServer:
         self._http: HttpServer | None = None
         self._metrics_http: HttpServer | None = None
         self._endpoint: GraphqlEndpoint | None = None
+        self._preloading: asyncio.TimerHandle | None = None
 
     @property
     def port(self) -> int:
@@ -59,7 +63,8 @@ class FaucetServer:
         except BaseException:
             await self.close()
             raise
-        asyncio.get_running_loop().call_soon(self.endpoint)
+        loop = asyncio.get_running_loop()
+        self._preloading = loop.call_later(_PRELOAD_SECONDS, self.endpoint)
 
     def _prepare_metrics(self) -> Callable[[], bytes] | None:
         if self.faucet.options.metrics_port is None:
@@ -97,6 +102,8 @@ class FaucetServer:
 
     async def close(self) -> None:
         """Answer what is under way, stop the faucet, free the ports."""
+        if self._preloading is not None:
+            self._preloading.cancel()
         await self.faucet.stop()
         for http in (self._http, self._metrics_http):
             if http is not None:

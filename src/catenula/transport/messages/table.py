@@ -4,10 +4,12 @@ The table is spec 01 appendix B in short form. The protobuf runtime is imported 
 message is made, never when this module is. Unknown fields are ignored, as protobuf says.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "rpc.v1"
+FILE_NAME = "rpc.proto"
 
 _BYTES_ONLY = (
     *("ChainId", "ValidatorPublicKey", "AccountPublicKey", "CryptoHash", "AccountOwner"),
@@ -91,41 +93,75 @@ _ENUMS = {"CertificateKind": ("Timeout", "Validated", "Confirmed")}
 @lru_cache(maxsize=1)
 def _message_classes() -> dict[str, Any]:
     """The class of every message of the table."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    return message_classes(file_descriptor(FILE_NAME, PACKAGE, _TABLE, enums=_ENUMS), _TABLE)
 
-    file = descriptor_pb2.FileDescriptorProto(
-        name="catenula/rpc.v1", package=PACKAGE, syntax="proto3"
-    )
-    for name, values in _ENUMS.items():
-        enum = file.enum_type.add(name=name)
-        for number, value in enumerate(values):
-            enum.value.add(name=value, number=number)
-    for name, fields in _TABLE.items():
-        message = file.message_type.add(name=name)
-        for field in filter(None, fields.split(",")):
-            _add_field(message, *field.split())
+
+def message_classes(file: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Classes of messages of a file descriptor, in a pool of their own."""
+    from google.protobuf import descriptor_pool, message_factory
+
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
-        for name in _TABLE
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.{name}"))
+        for name in names
     }
 
 
-def _add_field(message: Any, number: str, name: str, kind: str) -> None:
-    type_name, mark = (kind[:-1], kind[-1]) if kind[-1] in "?*|" else (kind, "")
-    field = message.field.add(name=name, number=int(number))
-    field.label = field.LABEL_REPEATED if mark == "*" else field.LABEL_OPTIONAL
-    if type_name in _TABLE or type_name in _ENUMS:
-        field.type = field.TYPE_ENUM if type_name in _ENUMS else field.TYPE_MESSAGE
-        field.type_name = f".{PACKAGE}.{type_name}"
-    else:
-        field.type = getattr(field, f"TYPE_{type_name.upper()}")
-    if mark == "|":
+def public_file_descriptor() -> Any:
+    """The descriptor of the public interface's messages; services are added by their servers."""
+    return file_descriptor(FILE_NAME, PACKAGE, _TABLE, enums=_ENUMS)
+
+
+def file_descriptor(
+    file_name: str,
+    package: str,
+    table: Mapping[str, str],
+    *,
+    enums: Mapping[str, Sequence[str]],
+) -> Any:
+    """A file descriptor of messages written as in the table here."""
+    from google.protobuf import descriptor_pb2
+
+    file = descriptor_pb2.FileDescriptorProto(name=file_name, package=package, syntax="proto3")
+    for name, values in enums.items():
+        enum = file.enum_type.add(name=name)
+        for position, value in enumerate(values):
+            enum.value.add(name=value, number=position)
+    for name, fields in table.items():
+        message = file.message_type.add(name=name)
+        for field in filter(None, fields.split(",")):
+            number, field_name, kind = field.split()
+            parsed = _FieldKind.of(kind, package, table=table, enums=enums)
+            _add_field(message, int(number), field_name, parsed)
+    return file
+
+
+class _FieldKind(NamedTuple):
+    scalar: str
+    type_name: str
+    mark: str
+
+    @staticmethod
+    def of(kind: str, package: str, *, table: Any, enums: Any) -> "_FieldKind":
+        name, mark = (kind[:-1], kind[-1]) if kind[-1] in "?*|" else (kind, "")
+        if name in table or name in enums:
+            scalar = "ENUM" if name in enums else "MESSAGE"
+            return _FieldKind(scalar, f".{package}.{name}", mark)
+        return _FieldKind(name.upper(), "", mark)
+
+
+def _add_field(message: Any, number: int, name: str, kind: _FieldKind) -> None:
+    field = message.field.add(name=name, number=number)
+    field.label = field.LABEL_REPEATED if kind.mark == "*" else field.LABEL_OPTIONAL
+    field.type = getattr(field, f"TYPE_{kind.scalar}")
+    if kind.type_name:
+        field.type_name = kind.type_name
+    if kind.mark == "|":
         if not message.oneof_decl:
             message.oneof_decl.add(name="inner")
         field.oneof_index = 0
-    elif mark == "?":
+    elif kind.mark == "?":
         # An optional field is a oneof of its own, which must follow the declared ones.
         field.proto3_optional = True
         field.oneof_index = len(message.oneof_decl)

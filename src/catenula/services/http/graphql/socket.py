@@ -146,7 +146,7 @@ class _Conversation:
 def _decoded(text: str) -> dict[str, Any]:
     try:
         message = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise _Ended(1002, "expected value at line 1 column 1") from None
     if not isinstance(message, dict):
         raise _Ended(1002, "expected a JSON object")
