@@ -178,6 +178,7 @@ def test_following_and_partial_synchronization(network: LocalNetwork, root: Comm
 
 def test_nothing_is_pending(network: LocalNetwork, root: CommandLine) -> None:
     assert root("retry-pending-block") == ""
+    assert root("retry-pending-block", "--dry-run") == "nothing\n"
 
 
 def test_preferred_owner_is_neither_checked_nor_kept(

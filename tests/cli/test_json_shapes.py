@@ -77,6 +77,7 @@ def test_results_of_commands_have_their_shapes(network: LocalNetwork) -> None:
         ("process-inbox", first),
         ("process-inbox", first, "--dry-run"),
         ("retry-pending-block",),
+        ("retry-pending-block", "--dry-run"),
         ("assign", "--owner", owner, "--chain-id", shared),
         ("read-data-blob", hash_, first),
         ("publish-data-blob", str(root.folder / "blob.bin"), "--dry-run"),

@@ -327,9 +327,16 @@ async def test_a_pending_block_survives_a_crash_of_the_client() -> None:
     again = world.client(1, store=store).chain(chain_id)
     assert again.owner == owner(1)
     assert again.pending_proposal() == pending
+    assert pending is not None
+    foreseen = await again.estimate_pending()
+    assert foreseen is not None
+    assert foreseen[0] == pending.block
+    assert foreseen[1].messages == 1
+    assert again.pending_proposal() == pending
     certificate = committed(await again.process_pending_block())
     assert certificate is not None
     assert await again.local_balance() == tokens(9)
+    assert await again.estimate_pending() is None
     last = world.client(1, store=store).chain(chain_id)
     assert last.pending_proposal() is None
     committed(await last.transfer(Account.chain(world.root), "1"))

@@ -30,6 +30,7 @@ from catenula.validator.frames import (
     encode_frame,
 )
 from catenula.validator.worker_link import WorkerLink
+from tests.ports import free_port
 
 SECRET = bytes(32)
 
@@ -334,15 +335,6 @@ def test_strangers_are_cut_off(
         await stage.server.stop(0.0)
 
     asyncio.run(body())
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_link_does_not_talk_to_a_false_worker(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ SHAPES: dict[str, Any] = {
     "sync-balance": _BALANCE,
     "sync": {"chain_id": "chain id", "next_block_height": "integer"},
     "process-inbox": ([BLOCK], DRY_RUN),
-    "retry-pending-block": (BLOCK, "object?"),
+    "retry-pending-block": (BLOCK, DRY_RUN, "object?"),
     "keygen": {"owner": "owner"},
     "assign": _OWNED,
     "watch": {"chain_id": "chain id", "reason": "object"},

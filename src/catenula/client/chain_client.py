@@ -27,7 +27,7 @@ from catenula.client.propose import (
 from catenula.client.received import find_received_certificates, receive_bundle
 from catenula.client.remote_node import RemoteNode
 from catenula.client.session import ChainSession
-from catenula.client.staging import Estimate, estimate_of, stage_new_block
+from catenula.client.staging import Estimate, estimate_of, stage, stage_new_block
 from catenula.client.synchronize import fetch_chain_info
 from catenula.client.timeouts import request_leader_timeout
 from catenula.client.waiting import wait_for_round
@@ -38,6 +38,7 @@ from catenula.protocol import (
     ChainInfo,
     ConfirmedBlockCertificate,
     Operation,
+    ProposedBlock,
     TimeoutCertificate,
 )
 
@@ -232,6 +233,17 @@ class ChainClient(ChainCommands):
             await prepare_chain(self.context, self.session)
             staged = await stage_new_block(self.context, self.session, operations, blobs=blobs)
             return estimate_of(staged)
+
+    async def estimate_pending(self) -> tuple[ProposedBlock, Estimate] | None:
+        """The block in flight and what it costs, or None; signs and sends nothing."""
+        async with self.session.lock:
+            await prepare_chain(self.context, self.session)
+            pending = self.session.pending
+            if pending is None or pending.block.height < self.state().next_block_height:
+                return None
+            block = pending.block
+            staged = await stage(self.context, block, blobs=pending.blobs, round_=pending.round)
+            return block, estimate_of(staged)
 
     async def query_balance(self, owner: AccountOwner = AccountOwner.CHAIN) -> Amount:
         """What an account would hold once the waiting messages are taken in (spec 07 §9.5)."""

@@ -5,11 +5,9 @@ from typing import NamedTuple
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Timestamp
 from catenula.client.context import ClientContext
-from catenula.client.errors import Explanation, NoQuorum
 from catenula.client.processing import process_certificate
-from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
-from catenula.client.synchronize import fetch_chain_info
+from catenula.client.synchronize import fetch_chain_info, follow_quorum
 from catenula.protocol import ChainInfo, ChainInfoQuery, ConfirmedBlockCertificate
 from catenula.worker import ProcessMode
 
@@ -34,7 +32,6 @@ async def synchronize_partly(context: ClientContext, chain_id: ChainId, until: U
     Raises `NoQuorum`, `UnknownChain`.
     """
     await fetch_chain_info(context, chain_id)
-    committee = context.committees.current()
 
     async def follow(remote: RemoteNode) -> bool:
         info = await remote.chain_info(ChainInfoQuery(chain_id))
@@ -42,17 +39,7 @@ async def synchronize_partly(context: ClientContext, chain_id: ChainId, until: U
             await _download(context, remote, info, until)
         return True
 
-    try:
-        await communicate_with_quorum(
-            context.validators.of(committee),
-            committee,
-            action=follow,
-            counting=Counting(bool),
-            patience=context.patience,
-        )
-    except NoQuorum as failed:
-        raise failed.at(Explanation("The chain could not be synchronized", chain_id)) from failed
-    return await context.local.info(chain_id)
+    return await follow_quorum(context, chain_id, follow)
 
 
 async def _download(

@@ -1,6 +1,6 @@
 """Following a chain: first contact, its blocks, the state of its consensus (spec 07 §6.1-6.4)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from catenula.base.errors import LocalError, ProtocolError
@@ -115,12 +115,22 @@ async def synchronize_chain(
     """
     await fetch_chain_info(context, chain_id)
     wanted = has_owner(context, chain_id) if with_consensus is None else with_consensus
-    committee = context.committees.current()
 
     async def follow(remote: RemoteNode) -> bool:
         await synchronize_chain_from(context, chain_id, remote, with_consensus=wanted)
         return True
 
+    return await follow_quorum(context, chain_id, follow)
+
+
+async def follow_quorum(
+    context: ClientContext, chain_id: ChainId, follow: Callable[[RemoteNode], Awaitable[bool]]
+) -> ChainInfo:
+    """Do ``follow`` with validators until a quorum is followed; where the chain stands then.
+
+    Raises `NoQuorum`.
+    """
+    committee = context.committees.current()
     try:
         await communicate_with_quorum(
             context.validators.of(committee),

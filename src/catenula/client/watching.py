@@ -5,6 +5,7 @@ once, as soon as validators of which one must be honest have sent it (K1).
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
@@ -15,6 +16,8 @@ from catenula.base.limits import MAX_SUBSCRIBER_QUEUE, MAX_WATCHED_NOTIFICATIONS
 from catenula.client.context import ClientContext
 from catenula.client.remote_node import RemoteNode
 from catenula.protocol import Committee, Notification
+
+_log = logging.getLogger(__name__)
 
 _Heard = tuple[RemoteNode, Notification]
 
@@ -52,9 +55,9 @@ async def _listen(
             async for notification in remote.node.subscribe((chain_id,)):
                 delay = options.retry_delay_us
                 await queue.put((remote, notification))
-        except (LocalError, ProtocolError):
+        except (LocalError, ProtocolError) as error:
             # The other validators go on; this one is asked again below.
-            pass
+            _log.info("%s cannot be listened to now: %s", remote.address, error)
         await context.clock.sleep_until(Timestamp(context.clock.now() + delay))
         delay = min(2 * delay, options.max_backoff_us)
 

@@ -10,7 +10,7 @@ from catenula.client.errors import EmptyBlock
 from catenula.client.outcomes import Committed, Conflict, WaitForTimeout
 from catenula.client.staging import Estimate
 from catenula.client.waiting import wait_for_round
-from catenula.protocol import BlobContent, ConfirmedBlockCertificate, Operation
+from catenula.protocol import BlobContent, ConfirmedBlockCertificate, ExecuteOperation, Operation
 
 
 async def make_block(
@@ -105,6 +105,20 @@ async def take_in_messages(
     for certificate in made:
         await session.note_block(certificate)
     return made
+
+
+async def show_pending(session: Session, chain: ChainClient) -> None:
+    """Print what finishing the pending block would do and cost."""
+    await chain.synchronize()
+    found = await chain.estimate_pending()
+    if found is None:
+        session.output.result({"dry_run": True, "chain_id": str(chain.chain_id)}, "nothing")
+        return
+    block, estimate = found
+    operations = [
+        item.operation for item in block.transactions if isinstance(item, ExecuteOperation)
+    ]
+    show_estimate(session, chain, operations=operations, estimate=estimate)
 
 
 async def finish_pending(session: Session, chain: ChainClient) -> ConfirmedBlockCertificate | None:

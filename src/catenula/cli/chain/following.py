@@ -7,7 +7,7 @@ import click
 from catenula.base.codec import codec_of
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Timestamp
-from catenula.cli.chain.blocks import block_data, finish_pending, take_in_messages
+from catenula.cli.chain.blocks import block_data, finish_pending, show_pending, take_in_messages
 from catenula.cli.command import DRY_RUN, Invocation, command
 from catenula.cli.parameters import CHAIN_ID, HEIGHT, TIMESTAMP
 from catenula.cli.session import Session
@@ -73,11 +73,15 @@ def process_inbox(invocation: Invocation, chain_id: ChainId | None, dry_run: boo
 
 @command()
 @_CHAIN
-def retry_pending_block(invocation: Invocation, chain_id: ChainId | None) -> None:
+@DRY_RUN
+def retry_pending_block(invocation: Invocation, chain_id: ChainId | None, dry_run: bool) -> None:
     """Finish a block that an earlier command left unfinished."""
 
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)
+        if dry_run:
+            await show_pending(session, chain)
+            return
         made = await finish_pending(session, chain)
         if made is None:
             session.output.result(None)
