@@ -106,11 +106,6 @@ class Session:
             ) from received
         return chain
 
-    async def bring_up_all(self) -> None:
-        """Make the client's rows what the file says, for commands that serve the whole wallet."""
-        for chain_id in self.wallet.content.chain_ids():
-            await self.chain(chain_id)
-
     # What the command changes in the wallet
 
     def put(self, chain_id: ChainId, entry: ChainEntry) -> None:

@@ -19,7 +19,6 @@
       WalletAhead          the wallet knows more of the chain than the local node
       LocalNodeLagging     (inside) a validator is ahead of the local node
       DownloadFailed       no validator could give what was asked for
-      InvalidAnswer        a validator answered something that is not what was asked for
 
 All are `ProtocolError`; failures of this machine stay `LocalError`.
 """
@@ -198,10 +197,6 @@ class DownloadFailed(ClientError):
     """Every validator that was asked failed."""
 
     retryable = True
-
-
-class InvalidAnswer(ClientError):
-    """A validator's answer does not answer the question."""
 
 
 class LocalNodeLagging(ClientError):

@@ -103,13 +103,6 @@ class FrameReader:
         del buffer[:start]
         return frames
 
-    def take_rest(self) -> bytes:
-        """What was fed and is not part of a whole frame; the reader is empty afterwards."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        self._needed = _LENGTH.size
-        return rest
-
 
 def _read_frame(buffer: bytearray, start: int, end: int) -> Frame:
     kind, call_id = _HEADER.unpack_from(buffer, start)

@@ -162,7 +162,6 @@ class FrontDoor:
         node = SharedNode(shared, committer, self._route)
         self._shared = NodeService(node)  # type: ignore[arg-type]  # Routed methods do not reach it.
         self.notifier: Notifier[RawNotification] = Notifier()
-        self.malformed_notifications = 0
         self._stopped = False
         for link in links:
             link.on_notify = self._notify
@@ -227,8 +226,8 @@ class FrontDoor:
     def _notify(self, body: bytes) -> None:
         try:
             self.notifier.notify(decode_notifications(body))
-        except DecodeError:
-            self.malformed_notifications += 1
+        except DecodeError as error:
+            _log.failure("a worker's notifications cannot be read", error=error)
 
     async def stop(self) -> None:
         """Refuse new calls, end subscriptions with UNAVAILABLE, let go of the workers."""

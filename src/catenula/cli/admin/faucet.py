@@ -11,9 +11,9 @@ from catenula.cli.admin.signals import stop_signal
 from catenula.cli.command import Invocation, command
 from catenula.cli.parameters import AMOUNT, CHAIN_ID, TIMESTAMP
 from catenula.cli.session import Session
+from catenula.cli.settings import listener_options
 
 _PORT = click.IntRange(0, 65_535)
-_US_PER_MS = 1_000
 
 
 @command()
@@ -74,20 +74,9 @@ def faucet(
         limit_rate_until,
         max_batch_size,
         metrics_port,
-        listener=_listener_options(invocation),
+        listener=listener_options(invocation.options),
     )
     invocation.run(lambda session: _serve(session, chain_id, options))
-
-
-def _listener_options(invocation: Invocation) -> Any:
-    from catenula.client.options import ListenerOptions
-
-    given = invocation.options
-    return ListenerOptions(
-        skip_process_inbox=given["listener-skip-process-inbox"],
-        delay_before_us=given["listener-delay-before-ms"] * _US_PER_MS,
-        delay_after_us=given["listener-delay-after-ms"] * _US_PER_MS,
-    )
 
 
 async def _serve(session: Session, chain_id: ChainId | None, options: Any) -> None:

@@ -172,10 +172,6 @@ def describe_lock(locking: LockingBlock) -> str:
     return f"Locking block {certificate.hash} in {certificate.round} from {moment}"
 
 
-def _version_json(version: VersionInfo | Refused) -> Any:
-    return None if isinstance(version, Refused) else _VERSIONS.to_json(version)
-
-
 def _text_or_none(answer: CryptoHash | Refused) -> str | None:
     return None if isinstance(answer, Refused) else str(answer)
 
