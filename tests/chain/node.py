@@ -65,8 +65,8 @@ from catenula.protocol import (
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Partition
 from catenula.storage.memory import MemoryStore
+from catenula.testing.execution_world import FixedOracles
 from catenula.views.base import Context
-from tests.execution.world import FixedOracles
 
 START = Timestamp(1_000_000)
 HISTORICAL = ResourceControlPolicy(http_request_allow_list=("FLAG_HISTORICAL_HASH.linera.network",))

@@ -3,7 +3,7 @@
 import pytest
 
 from catenula.protocol import ChainOwnership
-from tests.execution.world import ALICE, BOB, Chain, World
+from catenula.testing.execution_world import ALICE, BOB, Chain, World
 
 
 @pytest.fixture

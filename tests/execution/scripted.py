@@ -8,7 +8,7 @@ from catenula.execution.applications import Contract, NativeModule, Service, Str
 from catenula.execution.runtime import ContractRuntime
 from catenula.protocol import CreateApplication, ModuleId
 from catenula.storage import Batch
-from tests.execution.world import Chain, World
+from catenula.testing.execution_world import Chain, World
 
 Entry = Callable[[ContractRuntime, Any], Any]
 

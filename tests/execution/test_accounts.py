@@ -15,7 +15,16 @@ from catenula.protocol import (
     Transfer,
     Withdraw,
 )
-from tests.execution.world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle, messages_to
+from catenula.testing.execution_world import (
+    ALICE,
+    BOB,
+    CHAIN,
+    EVE,
+    Chain,
+    World,
+    bundle,
+    messages_to,
+)
 
 
 def local(chain: Chain, owner: AccountOwner = CHAIN) -> Account:

@@ -24,8 +24,8 @@ from catenula.protocol import (
     data_blob,
 )
 from catenula.storage import Batch
+from catenula.testing.execution_world import Chain, World
 from tests.execution.scripted import COUNTER, create, install, read_counter, scripted
-from tests.execution.world import Chain, World
 
 
 def uses(*blob_ids: BlobId) -> tuple[OracleBlob, ...]:

@@ -32,9 +32,9 @@ from catenula.protocol import (
     change_ownership_to,
 )
 from catenula.storage import open_store
+from catenula.testing.execution_world import ALICE, BOB, EVE, START, Chain, World, bundle
 from catenula.views import Context
 from tests.execution.scripted import install, scripted
-from tests.execution.world import ALICE, BOB, EVE, START, Chain, World, bundle
 
 APP = ApplicationId(b"\x77" * 32)
 

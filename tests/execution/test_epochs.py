@@ -25,7 +25,7 @@ from catenula.protocol import (
     RemoveCommittee,
     ResourceControlPolicy,
 )
-from tests.execution.world import ALICE, BOB, Chain, World
+from catenula.testing.execution_world import ALICE, BOB, Chain, World
 
 
 def committee_blob(*flags: str) -> BlobContent:

@@ -40,8 +40,8 @@ from catenula.protocol import (
     data_blob,
 )
 from catenula.storage import Batch
+from catenula.testing.execution_world import ALICE, BOB, CHAIN, Chain, World, bundle
 from tests.execution.scripted import install, scripted
-from tests.execution.world import ALICE, BOB, CHAIN, Chain, World, bundle
 
 NO_PERMISSIONS = ApplicationPermissions()
 

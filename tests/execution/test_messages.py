@@ -20,8 +20,17 @@ from catenula.protocol import (
     UserMessage,
     UserOperation,
 )
+from catenula.testing.execution_world import (
+    ALICE,
+    BOB,
+    CHAIN,
+    EVE,
+    Chain,
+    World,
+    bundle,
+    messages_to,
+)
 from tests.execution.scripted import COUNTER, install, read_counter, scripted
-from tests.execution.world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle, messages_to
 
 REJECT = MessageAction.REJECT
 

@@ -25,8 +25,8 @@ from catenula.protocol import (
     VerifyBlob,
     data_blob,
 )
+from catenula.testing.execution_world import START, Chain, World
 from tests.execution.scripted import COUNTER, install, scripted
-from tests.execution.world import START, Chain, World
 
 URL = "https://api.example.com:8443/price?of=it"
 

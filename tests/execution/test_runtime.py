@@ -16,8 +16,8 @@ from catenula.protocol import (
     UserOperation,
 )
 from catenula.storage import Batch
+from catenula.testing.execution_world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle
 from tests.execution.scripted import COUNTER, create, install, scripted
-from tests.execution.world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle
 
 
 def test_a_call_returns_the_response_and_shares_the_transaction(world: World, alice: Chain) -> None:

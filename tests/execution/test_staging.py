@@ -29,8 +29,8 @@ from catenula.protocol import (
     VerifyBlob,
 )
 from catenula.storage import Batch
+from catenula.testing.execution_world import ALICE, BOB, CHAIN, Chain, World, bundle
 from tests.execution.scripted import install, scripted
-from tests.execution.world import ALICE, BOB, CHAIN, Chain, World, bundle
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from catenula.protocol import (
     Transfer,
 )
 from catenula.storage import PUT, Batch, open_store
+from catenula.testing.execution_world import ALICE, BOB, CHAIN, World
 from catenula.views import Context, chain_step
-from tests.execution.world import ALICE, BOB, CHAIN, World
 
 CHAIN_5 = ChainId.parse("92a8e2a9e369ff3e23703ad9b70804e170ce3e4d116846ba469226d553c0e07d")
 CHAIN_0 = ChainId.parse("358c282366f6659ff06c3e0f58048f27bbb3c567da1e468338084095532ce708")

@@ -17,8 +17,8 @@ from catenula.protocol import (
     UserOperation,
 )
 from catenula.storage import Batch
+from catenula.testing.execution_world import Chain, World
 from tests.execution.scripted import install, scripted
-from tests.execution.world import Chain, World
 
 NAME = StreamName(b"news")
 

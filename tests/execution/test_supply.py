@@ -21,7 +21,7 @@ from catenula.protocol import (
     ResourceControlPolicy,
     Transfer,
 )
-from tests.execution.world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle
+from catenula.testing.execution_world import ALICE, BOB, CHAIN, EVE, Chain, World, bundle
 
 OWNERS = (CHAIN, ALICE, BOB, EVE)
 PRICES = ResourceControlPolicy(operation=Amount(2), message=Amount(1), blob_published=Amount(3))

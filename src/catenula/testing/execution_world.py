@@ -1,7 +1,13 @@
-"""A small world for tests of execution: shared data in dictionaries, chains, blocks by hand."""
+"""`World`: execution without validators: shared data in dictionaries, chains, blocks by hand.
+
+Every block is executed twice, as a proposal and again as a confirmed block with the recorded oracle
+responses, and both must agree (C17). There are no signatures, votes or inboxes here:
+`catenula.testing.tiny_network` has those.
+"""
 
 from collections.abc import Callable, Sequence
 
+from catenula.base.errors import invariant
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import U32, Amount, BlockHeight, Epoch, Timestamp
 from catenula.execution.applications import NativeApplications, NativeModule
@@ -57,25 +63,31 @@ class FixedOracles:
         self.requests: list[HttpRequest] = []
         self.service_ms = 1
         self.service_runs = 0
+        self.lines: list[tuple[int, str]] = []
 
     def local_time(self) -> Timestamp:
+        """What ``now`` says."""
         return self.now
 
     def http_request(
         self, request: HttpRequest, *, timeout_ms: int, maximum_bytes: int
     ) -> HttpResponse:
+        """The response put there for this URL; the request is kept."""
         self.requests.append(request)
         return self.responses[request.url]
 
     def run_service(self, query: Callable[[], bytes], *, limit_ms: int) -> tuple[bytes, int]:
+        """Run it without a limit; it took ``service_ms``."""
         self.service_runs += 1
         return query(), self.service_ms
 
     def service_time_is_up(self) -> bool:
+        """Never."""
         return False
 
     def log(self, message: str, level: int) -> None:
-        return
+        """Keep the line in ``lines``."""
+        self.lines.append((level, message))
 
 
 class World:
@@ -103,21 +115,27 @@ class World:
     # What execution asks for
 
     def blob(self, blob_id: BlobId) -> bytes | None:
+        """A stored blob."""
         return self.blobs.get(blob_id)
 
     def has_blob(self, blob_id: BlobId) -> bool:
+        """Whether the blob is stored."""
         return blob_id in self.blobs
 
     def event(self, event_id: EventId) -> bytes | None:
+        """A stored event."""
         return self.events.get(event_id)
 
     def has_event(self, event_id: EventId) -> bool:
+        """Whether the event is stored."""
         return event_id in self.events
 
     def committee(self, epoch: Epoch) -> Committee | None:
+        """The committee of an epoch."""
         return self.committees.get(epoch)
 
     def network_description(self) -> NetworkDescription:
+        """The description of this network."""
         return self.network
 
     # What tests do
@@ -230,7 +248,7 @@ class Chain:
         replayed = execute_block(
             self.state, block, self.inputs(*published, replay=validated.oracle_responses)
         )
-        assert replayed[:6] == validated[:6]
+        invariant(replayed[:6] == validated[:6], "C17", chain_id=self.chain_id, height=self.height)
         for content in published:
             self.world.add_blob(content)
         self._apply(replayed)
