@@ -52,10 +52,10 @@ def _library() -> _Library:
     return _Library(ffi, lib, zstandard.ZstdCompressor)
 
 
-def compress(content: bytes) -> bytes:
-    """One zstd frame of level 19 in streaming mode, byte for byte what the reference makes."""
+def compress(content: bytes, *, level: int = COMPRESSION_LEVEL) -> bytes:
+    """One zstd frame in streaming mode; of level 19, byte for byte what the reference makes."""
     # A compressor of its own, because one cannot be shared by threads.
-    stream = _library().compressor_class(level=COMPRESSION_LEVEL).compressobj()
+    stream = _library().compressor_class(level=level).compressobj()
     compressed: bytes = stream.compress(content) + stream.flush()
     return compressed
 

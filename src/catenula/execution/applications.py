@@ -159,11 +159,13 @@ class NativeApplications:
     """A loader of Python applications, registered by module id.
 
     The bytecode blobs of a native module must exist like those of any other module, so that the
-    same oracle responses are recorded; their content is not looked at.
+    same oracle responses are recorded; their content is not looked at. Modules that are not
+    registered are left to ``otherwise``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, otherwise: ApplicationLoader | None = None) -> None:
         self._modules: dict[ModuleId, NativeModule] = {}
+        self._otherwise = otherwise
 
     def register(self, module_id: ModuleId, module: NativeModule) -> None:
         """Make ``module`` the code of ``module_id``."""
@@ -173,20 +175,29 @@ class NativeApplications:
         self, description: ApplicationDescription, bytecode: BytecodeSource
     ) -> ContractModule:
         """The registered contract of the application's module."""
-        return _NativeContract(self._module(description, bytecode).contract)
+        module = self._module(description, bytecode)
+        if module is not None:
+            return _NativeContract(module.contract)
+        return self._other(description).contract(description, bytecode)
 
     def service(
         self, description: ApplicationDescription, bytecode: BytecodeSource
     ) -> ServiceModule:
         """The registered service of the application's module."""
-        return _NativeService(self._module(description, bytecode).service)
+        module = self._module(description, bytecode)
+        if module is not None:
+            return _NativeService(module.service)
+        return self._other(description).service(description, bytecode)
 
     def _module(
         self, description: ApplicationDescription, bytecode: BytecodeSource
-    ) -> NativeModule:
-        module_id = description.module_id
-        module = self._modules.get(module_id)
-        if module is None:
-            raise ExecutionError("UnsupportedApplication", module_id=module_id)
-        bytecode(module_id.bytecode_blob_ids()[0])
+    ) -> NativeModule | None:
+        module = self._modules.get(description.module_id)
+        if module is not None:
+            bytecode(description.module_id.bytecode_blob_ids()[0])
         return module
+
+    def _other(self, description: ApplicationDescription) -> ApplicationLoader:
+        if self._otherwise is None:
+            raise ExecutionError("UnsupportedApplication", module_id=description.module_id)
+        return self._otherwise

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from catenula.base.errors import invariant
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import U32, Amount, BlockHeight, Epoch, Timestamp
-from catenula.execution.applications import NativeApplications, NativeModule
+from catenula.execution.applications import ApplicationLoader, NativeApplications, NativeModule
 from catenula.execution.block import ExecutedTransactions, ExecutionInputs, execute_block
 from catenula.execution.environment import HttpRequest
 from catenula.execution.initialization import initialize_chain
@@ -91,15 +91,23 @@ class FixedOracles:
 
 
 class World:
-    """Shared storage of a network and its chains; the admin chain is root chain 0."""
+    """Shared storage of a network and its chains; the admin chain is root chain 0.
 
-    def __init__(self, policy: ResourceControlPolicy | None = None) -> None:
+    ``applications`` runs the modules that no test has registered with `add_module`.
+    """
+
+    def __init__(
+        self,
+        policy: ResourceControlPolicy | None = None,
+        *,
+        applications: ApplicationLoader | None = None,
+    ) -> None:
         self.blobs: dict[BlobId, bytes] = {}
         self.events: dict[EventId, bytes] = {}
         self.committees: dict[Epoch, Committee] = {
             Epoch(0): Committee({}, policy or ResourceControlPolicy())
         }
-        self.applications = NativeApplications()
+        self.applications = NativeApplications(applications)
         self.oracles = FixedOracles()
         self.chains: dict[ChainId, Chain] = {}
         self._roots = 0
