@@ -10,6 +10,7 @@ from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import Amount
 from catenula.base.limits import MAX_TIMEOUT_WAITS
 from catenula.chain.chain_state import ChainState
+from catenula.client.applications import ApplicationCommands
 from catenula.client.balances import balance_with_pending_messages
 from catenula.client.commands import ChainCommands
 from catenula.client.context import ClientContext
@@ -43,7 +44,7 @@ from catenula.protocol import (
 )
 
 
-class ChainClient(ChainCommands):
+class ChainClient(ChainCommands, ApplicationCommands):
     """A chain as its owner, or somebody who follows it, uses it."""
 
     def __init__(self, context: ClientContext, session: ChainSession) -> None:

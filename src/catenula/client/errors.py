@@ -12,6 +12,7 @@
       InvalidAmount        the amount is not a positive number of tokens
       EmptyBlock           there is nothing to put into a block
       BlockRefused         the block cannot be executed for another reason
+      QueryRefused         an application did not answer a query
       CannotPropose        this owner cannot propose in any round it can reach
       BlockConflict        another block took the height
       NoQuorum             too few validators agreed; has each one's reason
@@ -171,6 +172,10 @@ class EmptyBlock(ClientError):
 
 class BlockRefused(ClientError):
     """The local node cannot execute the block."""
+
+
+class QueryRefused(ClientError):
+    """An application did not answer a query; ``cause`` is the code of the rule."""
 
 
 class CannotPropose(ClientError):

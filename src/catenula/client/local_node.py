@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import ProtocolError
-from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
+from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import Amount, BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
+from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
     BlobContent,
@@ -98,6 +99,22 @@ class LocalNode:
             proposed.chain_id,
             lambda worker, now: worker.stage_block(
                 proposed, now=now, round_=round_, published_blobs=blobs, policy=policy
+            ),
+        )
+
+    async def query_application(
+        self,
+        chain_id: ChainId,
+        application_id: ApplicationId,
+        query: bytes,
+        *,
+        after: CryptoHash | None = None,
+    ) -> QueryOutcome:
+        """Ask an application's service, on the tip or after a block that was staged here."""
+        return await self.driver.run(
+            chain_id,
+            lambda worker, now: worker.query_application(
+                chain_id, application_id, query, now=now, after=after
             ),
         )
 

@@ -82,6 +82,13 @@ class ServiceModule(Protocol):
 class ApplicationLoader(Protocol):
     """Turns an application's bytecode into something that can be instantiated."""
 
+    def is_ready(self, description: ApplicationDescription, *, service: bool) -> bool:
+        """Whether loading the contract, or the service, takes no time to speak of.
+
+        When it is not, a module has to be compiled first, which must not hold up other chains.
+        """
+        ...
+
     def contract(
         self, description: ApplicationDescription, bytecode: BytecodeSource
     ) -> ContractModule:
@@ -170,6 +177,12 @@ class NativeApplications:
     def register(self, module_id: ModuleId, module: NativeModule) -> None:
         """Make ``module`` the code of ``module_id``."""
         self._modules[module_id] = module
+
+    def is_ready(self, description: ApplicationDescription, *, service: bool) -> bool:
+        """Always, for Python."""
+        if description.module_id in self._modules or self._otherwise is None:
+            return True
+        return self._otherwise.is_ready(description, service=service)
 
     def contract(
         self, description: ApplicationDescription, bytecode: BytecodeSource

@@ -28,6 +28,14 @@ class HttpRequest(NamedTuple):
     body: bytes
 
 
+class NeedsThread(Exception):
+    """A request cannot be finished where it runs: it has to run again where it may take its time.
+
+    Not an error: whoever runs requests catches it, drops what the request has changed so far and
+    repeats it on a thread of its own. Execution and guests let it pass.
+    """
+
+
 class CommitteeSource(Protocol):
     """Where committees are looked up."""
 
@@ -88,8 +96,29 @@ class Oracles(Protocol):
         """
         ...
 
-    def service_time_is_up(self) -> bool:
-        """Whether the limit of the running service query has passed."""
+    def expect_delay(self, what: str) -> None:
+        """Something slow, ``what``, is about to start; raises where nothing may be slow.
+
+        To be called before work that holds the caller up for more than a few milliseconds and
+        that no other method of this interface covers, such as compiling a module.
+        """
+        ...
+
+    def time_is_up(self) -> bool:
+        """Whether guest code that is running now has to stop.
+
+        Asked for by whoever can interrupt a guest: every few milliseconds by the engine, and by
+        services that ask. When it is true the guest is ended with the error `interruption` gives.
+        """
+        ...
+
+    def interruption(self) -> Exception:
+        """The error that ends guest code because time is up.
+
+        An `ExecutionError` where the protocol has a limit, a `LocalError` where only this node has
+        one, `NeedsThread` where the request has to start again elsewhere. To be raised through the
+        guest as it is, like the error of a host call.
+        """
         ...
 
     def log(self, message: str, level: int) -> None:

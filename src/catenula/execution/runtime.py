@@ -96,7 +96,11 @@ class ContractRuntime(BaseRuntime[ContractModule]):
     def _make_module(
         self, description: ApplicationDescription, bytecode: BytecodeSource
     ) -> ContractModule:
-        return self._executor.environment.applications.contract(description, bytecode)
+        executor = self._executor
+        loader = executor.environment.applications
+        if not loader.is_ready(description, service=False):
+            executor.oracles.expect_delay("compiling a contract")
+        return loader.contract(description, bytecode)
 
     def _call(
         self,

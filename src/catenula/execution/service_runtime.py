@@ -9,7 +9,7 @@ from catenula.base.integers import Timestamp
 from catenula.execution.applications import BytecodeSource, ServiceInstance, ServiceModule
 from catenula.execution.base_runtime import BaseRuntime, Frame
 from catenula.execution.environment import HttpRequest
-from catenula.execution.errors import runtime_error, runtime_limit
+from catenula.execution.errors import runtime_error
 from catenula.execution.executor import Executor
 from catenula.execution.resources import ActionBudget
 from catenula.protocol import ApplicationDescription, HttpResponse, UserOperation
@@ -31,7 +31,11 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
     def _make_module(
         self, description: ApplicationDescription, bytecode: BytecodeSource
     ) -> ServiceModule:
-        return self._executor.environment.applications.service(description, bytecode)
+        executor = self._executor
+        loader = executor.environment.applications
+        if not loader.is_ready(description, service=True):
+            executor.oracles.expect_delay("compiling a service")
+        return loader.service(description, bytecode)
 
     def query_application(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Query another service; one that is being queried already is refused."""
@@ -52,8 +56,9 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
 
     def check_execution_time(self) -> None:
         """Fail when the limit of the query has passed."""
-        if self._executor.oracles.service_time_is_up():
-            raise runtime_limit("MaximumServiceOracleExecutionTimeExceeded")
+        oracles = self._executor.oracles
+        if oracles.time_is_up():
+            raise oracles.interruption()
 
     def assert_before(self, timestamp: Timestamp) -> None:
         """Fail unless the node's clock is before ``timestamp``."""

@@ -11,6 +11,7 @@ from catenula.base.integers import U32, U64, BlockHeight
 from catenula.client import ChainClient, Estimate, WaitForTimeout
 from catenula.client.errors import Explanation, Reason, UnknownChain
 from catenula.network.amounts import Tokens, amount_from, tokens_of
+from catenula.network.applications import ChainApplications
 from catenula.protocol import (
     DEFAULT_OWNER_WEIGHT,
     Account,
@@ -47,7 +48,7 @@ class Receipt(NamedTuple):
     received: tuple[IncomingBundle, ...]
 
 
-class NetworkChain:
+class NetworkChain(ChainApplications):
     """A chain as one wallet uses it. Commands return when their block is final.
 
     All commands raise `catenula.client.ClientError` with what, where, why, and what to do next.

@@ -97,8 +97,11 @@ def make_network(
     random_bytes: RandomBytes,
     folder: str | Path | None = None,
     clock: Clock | None = None,
+    applications: ApplicationLoader | None = None,
 ) -> EmbeddedNetwork:
     """A network of new keys, or the one that lives in ``folder``; its validators are running.
+
+    ``applications`` runs the code of applications, by default the Wasm engine.
 
     Raises `LocalError` for an impossible shape, for a folder with something else in it, and for
     another engine than the folder's.
@@ -111,7 +114,10 @@ def make_network(
         if path is not None:
             save_configuration(configuration, path)
     network = EmbeddedNetwork(
-        configuration, folder=path, clock=clock, applications=NativeApplications()
+        configuration,
+        folder=path,
+        clock=clock,
+        applications=applications if applications is not None else NativeApplications(),
     )
     try:
         network.start_all()

@@ -34,6 +34,7 @@ from catenula.network.configuration import NetworkShape
 from catenula.network.loop_thread import LoopThread
 from catenula.network.network import Network
 from catenula.network.remote import RemoteNetwork, connect
+from catenula.network.sync_applications import SyncApplications
 from catenula.network.wallet import NetworkWallet
 from catenula.protocol import (
     Account,
@@ -53,7 +54,7 @@ T = TypeVar("T")
 SyncRecipient: TypeAlias = "SyncChain | ChainId | Account | str"
 
 
-class SyncChain:
+class SyncChain(SyncApplications):
     """See `NetworkChain`."""
 
     def __init__(self, thread: LoopThread, chain: NetworkChain) -> None:

@@ -9,7 +9,7 @@ from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch, Timestamp
 from catenula.base.memo import cached_property
 from catenula.protocol.blobs import Blob, BlobContent
-from catenula.protocol.chains import ChainDescription
+from catenula.protocol.chains import ApplicationDescription, ChainDescription
 from catenula.protocol.identifiers import BlobId, BlobType, Event, EventId, StreamId
 from catenula.protocol.messages import IncomingBundle, MessageAction, OutgoingMessage
 from catenula.protocol.operations import Operation, published_blob_ids
@@ -204,6 +204,16 @@ class Block(MemoRecord, frozen=True):
             for blob in blobs
             if blob.blob_type is BlobType.CHAIN_DESCRIPTION
         ]
+
+    def created_applications(self) -> list[ApplicationDescription]:
+        """Descriptions of the applications this block created, in order of their indices."""
+        found = [
+            ApplicationDescription.from_bcs(blob.bytes)
+            for blobs in self.body.blobs
+            for blob in blobs
+            if blob.blob_type is BlobType.APPLICATION_DESCRIPTION
+        ]
+        return sorted(found, key=lambda description: description.application_index)
 
     @property
     def published_blob_ids(self) -> frozenset[BlobId]:

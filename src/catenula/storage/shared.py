@@ -198,6 +198,17 @@ class SharedStore:
         """Whether the event is stored."""
         return event_id in self._event_cache or self.event(event_id) is not None
 
+    def events_from(
+        self, chain_id: ChainId, stream_id: StreamId, start_index: int
+    ) -> list[tuple[int, bytes]]:
+        """The stored events of a stream from an index on: (index, value), ascending."""
+        stream = _STREAM_ID.to_bcs(stream_id)
+        found = (
+            (int.from_bytes(key, "little"), value)
+            for key, value in self._events.scan(chain_id + stream)
+        )
+        return sorted(entry for entry in found if entry[0] >= start_index)
+
     def network_description(self) -> NetworkDescription | None:
         """What network this store belongs to, or None before initialisation."""
         if self._network is None:

@@ -13,6 +13,7 @@ from catenula.base.integers import U32, Amount, BlockHeight, Epoch, Timestamp
 from catenula.execution.applications import ApplicationLoader, NativeApplications, NativeModule
 from catenula.execution.block import ExecutedTransactions, ExecutionInputs, execute_block
 from catenula.execution.environment import HttpRequest
+from catenula.execution.errors import runtime_limit
 from catenula.execution.initialization import initialize_chain
 from catenula.execution.staging import StagedBlock, StagingPolicy, stage_block
 from catenula.execution.state import ExecutionState
@@ -63,6 +64,7 @@ class FixedOracles:
         self.requests: list[HttpRequest] = []
         self.service_ms = 1
         self.service_runs = 0
+        self.is_time_up = False
         self.lines: list[tuple[int, str]] = []
 
     def local_time(self) -> Timestamp:
@@ -81,9 +83,16 @@ class FixedOracles:
         self.service_runs += 1
         return query(), self.service_ms
 
-    def service_time_is_up(self) -> bool:
-        """Never."""
-        return False
+    def expect_delay(self, what: str) -> None:
+        """Nobody else waits here."""
+
+    def time_is_up(self) -> bool:
+        """What ``is_time_up`` says."""
+        return self.is_time_up
+
+    def interruption(self) -> Exception:
+        """The error of a service that ran for too long."""
+        return runtime_limit("MaximumServiceOracleExecutionTimeExceeded")
 
     def log(self, message: str, level: int) -> None:
         """Keep the line in ``lines``."""

@@ -135,9 +135,16 @@ class ClosedOracles:
         """Run the query on the spot; it is not timed."""
         return query(), 0
 
-    def service_time_is_up(self) -> bool:
-        """Queries are not timed here."""
+    def expect_delay(self, what: str) -> None:
+        """Nobody else waits here."""
+
+    def time_is_up(self) -> bool:
+        """Nothing is timed here."""
         return False
+
+    def interruption(self) -> Exception:
+        """What would end guest code if it were timed."""
+        return LocalError("the execution was interrupted", retryable=True)
 
     def log(self, message: str, level: int) -> None:
         """Keep the last lines for whoever runs the request."""

@@ -1,6 +1,8 @@
-"""Handling a chain info query (spec 06 §4.9)."""
+"""Questions: about a chain (spec 06 §4.9), and to an application on it (spec 04 §5)."""
 
+from catenula.base.identifiers import ApplicationId, CryptoHash
 from catenula.chain.errors import NoFallbackMode
+from catenula.execution import queries
 from catenula.protocol import BlockHeight, ChainInfoQuery, ChainInfoResponse, Round
 from catenula.worker.step import Step
 
@@ -27,3 +29,26 @@ def _vote_for_timeout(step: Step, height: BlockHeight, round_: Round) -> None:
     )
     if voted:
         step.save()
+
+
+def query_application(
+    step: Step,
+    application_id: ApplicationId,
+    query: bytes,
+    *,
+    after: CryptoHash | None = None,
+) -> queries.QueryOutcome:
+    """Ask a service on the last executed state, or on that after a block staged here.
+
+    ``after`` is that block's hash; when its outcome is not at hand any more, the last executed
+    state answers. Nothing is changed. Raises `ExecutionError`.
+    """
+    step.activate()
+    chain = step.chain
+    is_staged = after is not None and chain.restore_executed_state(after)
+    inputs = queries.QueryInputs(chain.next_block_height, step.now, chain.environment, step.oracles)
+    try:
+        return queries.query_application(chain.execution, application_id, query, inputs=inputs)
+    finally:
+        if is_staged:
+            chain.rollback()

@@ -14,11 +14,12 @@ from typing import TypeVar
 
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
-from catenula.base.identifiers import ChainId, CryptoHash
+from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
 from catenula.execution.environment import Oracles
+from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
     BlobContent,
@@ -390,6 +391,22 @@ class Worker:
             lambda step: staging.stage_block(
                 step, proposed, round_=round_, published_blobs=published_blobs, policy=policy
             ),
+        )
+
+    def query_application(
+        self,
+        chain_id: ChainId,
+        application_id: ApplicationId,
+        question: bytes,
+        *,
+        now: Timestamp,
+        after: CryptoHash | None = None,
+    ) -> Outcome[QueryOutcome]:
+        """Ask an application's service (spec 04 §5); ``after`` is the hash of a staged block."""
+        return self._run(
+            chain_id,
+            now,
+            lambda step: query.query_application(step, application_id, question, after=after),
         )
 
     def update_received_trackers(
