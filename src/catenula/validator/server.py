@@ -26,6 +26,7 @@ from catenula.validator.metrics import (
     driver_gauges,
     serve_metrics,
 )
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.sweep import Sweeper
 from catenula.validator.tuning import tune_process
 from catenula.worker import Worker, WorkerConfig, initialize_store
@@ -149,6 +150,7 @@ def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) 
         config=WorkerConfig(),
         secret=config.secret,
         applications=surroundings.applications,
+        make_oracles=LoopOracles,
     )
 
 

@@ -24,6 +24,7 @@ from catenula.validator.frame_server import FrameServer
 from catenula.validator.frames import Role
 from catenula.validator.front_door import encode_notifications
 from catenula.validator.logs import Log
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.ownership import PartitionOwnership
 from catenula.validator.peers import CROSS_CHAIN, Peers
 from catenula.validator.routing import partitions_of_worker, routing
@@ -105,7 +106,11 @@ class RunningWorker:
         self._ownership = PartitionOwnership(store, partitions, elsewhere=self.peers.send)
         self._ownership.on_loss.append(self._lose)
         worker = Worker(
-            store, config=WorkerConfig(), secret=config.secret, applications=NativeApplications()
+            store,
+            config=WorkerConfig(),
+            secret=config.secret,
+            applications=NativeApplications(),
+            make_oracles=LoopOracles,
         )
         self.driver = NodeDriver(
             worker,
