@@ -321,3 +321,48 @@ MAX_APPLICATION_LOG_LINES = 100
 
 MAX_APPLICATION_LOG_CHARACTERS = 4_096
 """Characters of such a line that are kept."""
+
+MAX_WASM_MODULE_BYTES = 32 << 20
+"""Largest decompressed module that is looked at; a policy's own bound is usually lower."""
+
+MAX_WASM_TYPES = 1_000_000
+"""Function types of one module (the reference's validator has the same bound)."""
+
+MAX_WASM_IMPORTS = 1_000
+"""Imports of one module; the host offers fewer than a hundred functions."""
+
+MAX_WASM_FUNCTIONS = 1_000_000
+"""Functions of one module (the reference's validator has the same bound)."""
+
+MAX_WASM_TABLES = 100
+"""Tables of one module (the reference's validator has the same bound)."""
+
+MAX_WASM_TABLE_ELEMENTS = 1_000_000
+"""Elements of all tables of one module together; the reference allows ten times as many."""
+
+MAX_WASM_GLOBALS = 1_000_000
+"""Globals of one module (the reference's validator has the same bound)."""
+
+MAX_WASM_EXPORTS = 100_000
+"""Exports of one module (the reference's validator has the same bound)."""
+
+MAX_WASM_SEGMENTS = 100_000
+"""Element segments and data segments, each (the reference's validator has the same bound)."""
+
+MAX_WASM_NAME_BYTES = 100_000
+"""One name in a module (the reference's validator has the same bound)."""
+
+MAX_WASM_PARAMETERS = 1_000
+"""Parameters of one function type (the reference's validator has the same bound)."""
+
+MAX_WASM_LOCALS = 50_000
+"""Parameters and locals of one function (the reference's validator has the same bound)."""
+
+MAX_WASM_BRANCH_TARGETS = 131_072
+"""Targets of one branch table (the reference's validator has the same bound)."""
+
+MAX_WASM_NESTING = 10_000
+"""Blocks inside each other in one function; the reference has no bound."""
+
+MAX_WASM_MEMORY_PAGES = 8_192
+"""Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""

@@ -84,6 +84,11 @@ class Inboxes:
         """The inbox of ``origin`` without its bundles."""
         return self._states.get(origin) or EMPTY_INBOX
 
+    def sizes(self, origin: ChainId) -> tuple[int, int]:
+        """How many bundles of ``origin`` wait, and how many were consumed before they came."""
+        state = self.state(origin)
+        return state.added_end - state.added_first, state.removed_end - state.removed_first
+
     def _bundle(self, origin: ChainId, queue: bytes, number: int) -> MessageBundle:
         bundle = self._bundles.get(_entry(origin, queue, number))
         if bundle is None:

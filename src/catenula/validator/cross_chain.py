@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from catenula.base.counting import Histogram, Told, plain, spread
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import (
@@ -43,10 +44,10 @@ class QueueIsFull(LocalError):
 class _Waiting:
     """A request that waits, and those who want to know when it, or a newer one, is applied."""
 
-    __slots__ = ("futures", "request")
+    __slots__ = ("futures", "request", "since")
 
-    def __init__(self, request: CrossChainRequest) -> None:
-        self.request = request
+    def __init__(self, request: CrossChainRequest, since: float) -> None:
+        self.request, self.since = request, since
         self.futures: list[asyncio.Future[None]] = []
 
     def finish(self, error: LocalError | None) -> None:
@@ -76,6 +77,8 @@ class CrossChainQueue:
         self._parked: dict[ChainId, asyncio.Future[None]] = {}
         self._stopped = False
         self.dropped = 0
+        self.repeated = 0
+        self.waited_ms = Histogram(spread(0.1, 10_000))
         self.refused: deque[Exception] = deque(maxlen=MAX_REMEMBERED_REFUSALS)
 
     def put(self, request: CrossChainRequest) -> None:
@@ -110,7 +113,7 @@ class CrossChainQueue:
         self._size += 1
         if pending is None:
             pending = self._waiting[target] = {}
-        pending[key] = found = _Waiting(request)
+        pending[key] = found = _Waiting(request, asyncio.get_running_loop().time())
         self._open_lane()
         return found
 
@@ -148,6 +151,9 @@ class CrossChainQueue:
             pending = self._waiting.pop(target)
             self._size -= len(pending)
             entries = list(pending.values())
+            now = asyncio.get_running_loop().time()
+            for entry in entries:
+                self.waited_ms.observe((now - entry.since) * 1_000)
             try:
                 for start in range(0, len(entries), MAX_CROSS_CHAIN_BATCH):
                     await self._apply_batch(entries[start : start + MAX_CROSS_CHAIN_BATCH])
@@ -177,6 +183,7 @@ class CrossChainQueue:
                 last = error
                 if not error.retryable:
                     break
+                self.repeated += 1
             else:
                 return None
         return last
@@ -185,6 +192,15 @@ class CrossChainQueue:
     def size(self) -> int:
         """How many requests wait."""
         return self._size
+
+    def told(self) -> Told:
+        """What was counted, by the names of spec 06 §9."""
+        return {
+            "cross_chain_message_tasks": self._size,
+            "cross_chain_message_channel_full": plain(self.dropped),
+            "cross_chain_retries_total": self.repeated,
+            "cross_chain_queue_wait_time": self.waited_ms.told(),
+        }
 
     @property
     def is_idle(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from catenula.base.counting import Told
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
@@ -402,15 +403,9 @@ class NodeDriver(SharedReads):
         else:
             await self._queue.put_and_wait(request)
 
-    @property
-    def waiting_cross_chain_requests(self) -> int:
-        """How many requests wait to be applied here."""
-        return self._queue.size
-
-    @property
-    def dropped_cross_chain_requests(self) -> int:
-        """How many requests the full queue has dropped."""
-        return self._queue.dropped
+    def told(self) -> Told:
+        """What the node as a whole has counted, by the names of spec 06 §9."""
+        return {**self._queue.told(), **self._committer.counters.told()}
 
     def _send(self, request: CrossChainRequest) -> None:
         if self.on_update_sent is not None and type(request) is UpdateRecipient:

@@ -21,9 +21,9 @@ from catenula.validator.driver import NodeDriver
 from catenula.validator.logs import Log
 from catenula.validator.metrics import (
     CallCounters,
-    Gauges,
     MetricsPort,
-    driver_gauges,
+    driver_told,
+    meter_for,
     serve_metrics,
 )
 from catenula.validator.oracles import LoopOracles
@@ -116,8 +116,8 @@ async def start_validator_server(
     metrics: MetricsPort | None = None
     try:
         if config.metrics is not None:
-            gauges = partial(_gauges, driver)
-            metrics = serve_metrics(config.metrics, CallCounters(), gauges)
+            tell = partial(driver_told, driver)
+            metrics = serve_metrics(config.metrics, CallCounters(), tell)
         public = await serve_public(
             NodeService(driver),
             host=config.listen.host,
@@ -139,15 +139,11 @@ async def start_validator_server(
     return server
 
 
-def _gauges(driver: NodeDriver) -> dict[str, Gauges]:
-    return {"": driver_gauges(driver)}
-
-
 def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) -> Worker:
     """A worker of the validator over its store."""
     return Worker(
         store,
-        config=WorkerConfig(),
+        config=WorkerConfig(meter=meter_for(config)),
         secret=config.secret,
         applications=surroundings.applications,
         make_oracles=LoopOracles,

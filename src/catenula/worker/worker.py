@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from catenula.base.counting import Told
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
@@ -54,6 +55,7 @@ from catenula.worker import (
 )
 from catenula.worker.block_cache import BlockCache
 from catenula.worker.config import ProcessMode, WorkerConfig
+from catenula.worker.counters import WorkCounters
 from catenula.worker.environment import ClosedOracles, CommitteeCache, NodeEnvironment
 from catenula.worker.errors import BlobNotRequired
 from catenula.worker.outcome import Outcome
@@ -103,7 +105,14 @@ class Worker:
         self.committees = CommitteeCache(self.shared)
         self.verified = VerifiedSignatures()
         self._blocks = BlockCache()
-        self._node = Node(config=config, secret=secret, blocks=self._blocks, verified=self.verified)
+        self.counters = WorkCounters(config.meter)
+        self._node = Node(
+            config=config,
+            secret=secret,
+            blocks=self._blocks,
+            verified=self.verified,
+            counters=self.counters,
+        )
         self._applications = applications
         self._make_oracles = make_oracles
         self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
@@ -164,13 +173,15 @@ class Worker:
     def _load(self, chain_id: ChainId) -> ChainState:
         environment = NodeEnvironment(self.shared, self.committees, self._applications)
         context = Context(self.store.partition(chain_root(chain_id)))
-        return ChainState(
+        chain = ChainState(
             chain_id,
             context,
             environment=environment,
             read_block=partial(self._read_block, environment),
             tracked=self.config.tracked_chains,
         )
+        chain.meter = self.counters.meter
+        return chain
 
     def _read_block(self, environment: NodeEnvironment, block_hash: CryptoHash) -> Block | None:
         source = environment.overlay or self.shared
@@ -201,6 +212,10 @@ class Worker:
     def loaded_chains(self) -> int:
         """How many chains are in memory."""
         return len(self._chains)
+
+    def told(self) -> Told:
+        """What this worker has counted, by the names of spec 06 §9."""
+        return {**self.counters.told(), **self._blocks.told()}
 
     # Running a handler
 
@@ -261,7 +276,13 @@ class Worker:
     ) -> Outcome[ChainInfoResponse]:
         """Vote on a proposal (spec 06 §4.3)."""
         chain_id = proposed.content.block.chain_id
-        return self._run(chain_id, now, lambda step: proposal.handle_block_proposal(step, proposed))
+        self.counters.proposal_received(proposed.content.round)
+        outcome = self._run(
+            chain_id, now, lambda step: proposal.handle_block_proposal(step, proposed)
+        )
+        if outcome.error is not None:
+            self.counters.proposal_rejected(outcome.error.code)
+        return outcome
 
     def handle_lite_certificate(
         self,
@@ -345,6 +366,7 @@ class Worker:
         self, chain_id: ChainId, stream_ids: Sequence[StreamId]
     ) -> Outcome[Mapping[StreamId, tuple[BlockHeight, CryptoHash]]]:
         """For each known stream the last executed block that published on it (spec 06 §2.2)."""
+        self.counters.streams_queried(len(stream_ids))
         streams = self.chain(chain_id).streams
         found: dict[StreamId, tuple[BlockHeight, CryptoHash]] = {}
         for stream_id in stream_ids:
@@ -366,6 +388,8 @@ class Worker:
 
         The outcome carries the first refusal as its error, beside the writes of the others.
         """
+
+        self.counters.batch_applied(len(requests))
 
         def apply(step: Step) -> None:
             refusal: ProtocolError | None = None

@@ -1,0 +1,134 @@
+"""Modules are made ready for the engine: contracts are rewritten, services are checked.
+
+A prepared contract counts its fuel down in a global that it exports under `FUEL_EXPORT`: the host
+writes what may be spent before it enters the code and reads what is left whenever the code calls
+it or returns (spec 04 §7). A charge that leaves less than nothing ends in ``unreachable``, with
+the global negative. ``memory.grow`` goes through an added function that stops an instance before
+it can hold more than `MAX_WASM_MEMORY_PAGES`, and says why in the global `STOP_EXPORT`.
+
+Invariants: nothing that existed changes its index, so what is added comes last in every section;
+the code cannot refer to anything added (`module`, `metering`); accepted bytes give a module that
+behaves as the reference's rewritten one does. Custom sections are dropped, names included. Must
+not know the engine.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from catenula.base.limits import MAX_WASM_FUNCTIONS, MAX_WASM_TABLE_ELEMENTS, MAX_WASM_TABLES
+from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm.assembly import (
+    FUEL_EXPORT,
+    STOP_EXPORT,
+    STOP_MEMORY_LIMIT,
+    STOP_MEMORY_REFUSED,
+    assemble,
+)
+from catenula.execution.wasm.binary import Reader, module_error
+from catenula.execution.wasm.metering import Body, Spaces, instruction_positions, scan_body
+from catenula.execution.wasm.module import (
+    FUNCTION,
+    MEMORY,
+    METER_TYPE,
+    TABLE,
+    Module,
+    parse_contract,
+    read_limits,
+    read_memory,
+    split_sections,
+    type_space,
+)
+
+__all__ = [
+    "FUEL_EXPORT",
+    "STOP_EXPORT",
+    "STOP_MEMORY_LIMIT",
+    "STOP_MEMORY_REFUSED",
+    "MeteredBlock",
+    "check_service",
+    "metered_blocks",
+    "prepare_contract",
+]
+
+
+class MeteredBlock(NamedTuple):
+    """A charge in the terms of spec 04 §7: positions count instructions, bodies from 0."""
+
+    body: int
+    start: int
+    cost: int
+
+
+def prepare_contract(code: bytes) -> bytes:
+    """The module that runs instead of ``code``; `ExecutionError` when it is not acceptable."""
+    module = parse_contract(code)
+    bodies = list(_scan(module))
+    _check_start(module, bodies)
+    return assemble(module, bodies)
+
+
+def check_service(code: bytes) -> None:
+    """Refuse a service beyond the limits of this program; the engine checks everything else.
+
+    Services are neither metered nor rewritten (spec 04 §7, §9).
+    """
+    sections = split_sections(code)
+    memory = sections.get(MEMORY)
+    if memory is not None:
+        for _ in range(memory.count(1, "memories")):
+            read_memory(memory)
+    table = sections.get(TABLE)
+    if table is not None:
+        _check_service_tables(table)
+    functions = sections.get(FUNCTION)
+    if functions is not None:
+        functions.count(MAX_WASM_FUNCTIONS, "functions")
+
+
+def metered_blocks(code: bytes) -> Iterator[MeteredBlock]:
+    """All charges of a contract in order, for comparison with recorded ones."""
+    module = parse_contract(code)
+    spaces = _spaces(module)
+    for number, reader in enumerate(module.bodies):
+        parameters = _parameters(module, number)
+        positions = instruction_positions(reader, parameters, spaces)
+        for charge in scan_body(reader, parameters, spaces).charges:
+            yield MeteredBlock(number, positions[charge.offset], charge.cost)
+
+
+def _check_service_tables(reader: Reader) -> None:
+    elements = 0
+    for _ in range(reader.count(MAX_WASM_TABLES, "tables")):
+        reader.byte()
+        elements += read_limits(reader).initial
+    if elements > MAX_WASM_TABLE_ELEMENTS:
+        raise reader.fail(f"{elements} table elements, at most {MAX_WASM_TABLE_ELEMENTS}")
+
+
+def _spaces(module: Module) -> Spaces:
+    return Spaces(type_space(module), module.function_count, module.globals)
+
+
+def _parameters(module: Module, number: int) -> int:
+    index = module.functions[number]
+    kind = module.types[index] if index < len(module.types) else METER_TYPE
+    return len(kind.parameters)
+
+
+def _scan(module: Module) -> Iterator[Body]:
+    spaces = _spaces(module)
+    for number, reader in enumerate(module.bodies):
+        try:
+            yield scan_body(reader, _parameters(module, number), spaces)
+        except ExecutionError as error:
+            error.fields["function"] = len(module.imported) + number
+            raise
+
+
+def _check_start(module: Module, bodies: list[Body]) -> None:
+    """A start function may not be metered: its charge would come too early (spec 04 §1.1)."""
+    if module.start is None:
+        return
+    number = module.start - len(module.imported)
+    if number < 0 or bodies[number].charges:
+        raise module_error("the start function contains instructions", function=module.start)

@@ -1,0 +1,1 @@
+"""Tests of `catenula.execution.wasm`: one behaviour of spec 04 per test."""
