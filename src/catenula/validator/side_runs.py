@@ -122,7 +122,7 @@ def _work(
     settle: Callable[[], None]
     try:
         settle = partial(_settle, future, job(), None)
-    except BaseException as error:  # noqa: BLE001  # It belongs to whoever waits for the outcome.
+    except Exception as error:  # noqa: BLE001  # It belongs to whoever waits for the outcome.
         settle = partial(_settle, future, None, error)
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle)
