@@ -74,6 +74,7 @@ class CrossChainQueue:
         self._waiting: dict[ChainId, dict[Key, _Waiting]] = {}
         self._size = 0
         self._lanes: set[asyncio.Task[None]] = set()
+        self._parked: dict[ChainId, asyncio.Future[None]] = {}
         self._stopped = False
         self.dropped = 0
         self.repeated = 0
@@ -116,6 +117,24 @@ class CrossChainQueue:
         self._open_lane()
         return found
 
+    def park(self, target: ChainId) -> None:
+        """A chain takes no requests for a while; what comes for it waits, the others do not."""
+        if target not in self._parked:
+            self._parked[target] = asyncio.get_running_loop().create_future()
+
+    def resume(self, target: ChainId) -> None:
+        """A parked chain takes requests again."""
+        parked = self._parked.pop(target, None)
+        if parked is not None:
+            parked.set_result(None)
+            if target in self._waiting:
+                self._open_lane()
+
+    def _next_target(self) -> ChainId | None:
+        if not self._parked:
+            return next(iter(self._waiting), None)
+        return next((target for target in self._waiting if target not in self._parked), None)
+
     def _open_lane(self) -> None:
         if len(self._lanes) < self._maximum_lanes:
             lane = asyncio.get_running_loop().create_task(self._serve())
@@ -124,12 +143,11 @@ class CrossChainQueue:
 
     def _close_lane(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
-        if self._waiting and not lane.cancelled():
+        if self._next_target() is not None and not lane.cancelled():
             self._open_lane()
 
     async def _serve(self) -> None:
-        while self._waiting:
-            target = next(iter(self._waiting))
+        while (target := self._next_target()) is not None:
             pending = self._waiting.pop(target)
             self._size -= len(pending)
             entries = list(pending.values())
@@ -187,12 +205,12 @@ class CrossChainQueue:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is waiting or being applied."""
-        return not self._lanes
+        return not self._lanes and not self._parked
 
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
-        while self._lanes:
-            await asyncio.wait(tuple(self._lanes))
+        while self._lanes or self._parked:
+            await asyncio.wait((*self._lanes, *self._parked.values()))
 
     async def stop(self) -> None:
         """Drop what waits and finish what is being applied."""

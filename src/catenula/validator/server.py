@@ -26,6 +26,7 @@ from catenula.validator.metrics import (
     meter_for,
     serve_metrics,
 )
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.sweep import Sweeper
 from catenula.validator.tuning import tune_process
 from catenula.worker import Worker, WorkerConfig, initialize_store
@@ -145,6 +146,7 @@ def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) 
         config=WorkerConfig(meter=meter_for(config)),
         secret=config.secret,
         applications=surroundings.applications,
+        make_oracles=LoopOracles,
     )
 
 

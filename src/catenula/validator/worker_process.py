@@ -29,6 +29,7 @@ from catenula.validator.frames import Role
 from catenula.validator.front_door import encode_notifications
 from catenula.validator.logs import Log
 from catenula.validator.metrics import CallCounters, meter_for, worker_told
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.ownership import PartitionOwnership
 from catenula.validator.peers import CROSS_CHAIN, Peers
 from catenula.validator.routing import partitions_of_worker, routing
@@ -127,6 +128,7 @@ class RunningWorker:
             config=WorkerConfig(meter=meter_for(config)),
             secret=config.secret,
             applications=NativeApplications(),
+            make_oracles=LoopOracles,
         )
         self.driver = NodeDriver(
             worker,

@@ -8,6 +8,7 @@ W4, W6; together with the driver S2 and W1.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -19,7 +20,7 @@ from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
-from catenula.execution.environment import Oracles
+from catenula.execution.environment import NeedsThread, Oracles
 from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
@@ -117,6 +118,7 @@ class Worker:
         self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
         self._uncommitted: dict[ChainId, SharedOverlay] = {}
         self._just_loaded: set[ChainId] = set()
+        self._resends_when_loaded = True
 
     @property
     def public_key(self) -> Secp256k1PublicKey | None:
@@ -133,10 +135,40 @@ class Worker:
             found = self._load(chain_id)
             self._evict()
             self._chains[chain_id] = found
-            self._just_loaded.add(chain_id)
+            if self._resends_when_loaded:
+                self._just_loaded.add(chain_id)
         else:
             self._chains.move_to_end(chain_id)
         return found
+
+    def apart(self, chain_id: ChainId, oracles: Oracles) -> "Worker":
+        """A worker for one request to a chain, with a copy of the chain that it loads itself.
+
+        What both share may be used by several threads. To be made, and its outcome taken over with
+        `adopt`, while nobody else changes the chain.
+        """
+        other = copy(self)
+        other._chains, other._uncommitted, other._just_loaded = OrderedDict(), {}, set()
+        other._make_oracles = lambda _: oracles
+        other._resends_when_loaded = chain_id not in self._chains or chain_id in self._just_loaded
+        return other
+
+    def adopt(self, other: "Worker", chain_id: ChainId) -> None:
+        """Take over the copy of a chain that a request of `apart` has left, uncommitted writes too.
+
+        Nothing is taken over when that request has dropped its copy.
+        """
+        chain = other._chains.get(chain_id)
+        if chain is None:
+            return
+        self.forget_chain(chain_id)
+        self._evict()
+        if self.config.tracked_chains is not None:
+            chain.outboxes.track(self.config.tracked_chains)
+        self._chains[chain_id] = chain
+        overlay = other._uncommitted.get(chain_id)
+        if overlay is not None:
+            self._uncommitted[chain_id] = overlay
 
     def _load(self, chain_id: ChainId) -> ChainState:
         environment = NodeEnvironment(self.shared, self.committees, self._applications)
@@ -202,8 +234,9 @@ class Worker:
         reply: _T | None = None
         error: ProtocolError | None = None
         completed = False
+        is_new = chain_id in self._just_loaded
         try:
-            if chain_id in self._just_loaded:
+            if is_new:
                 # Requests that were under way when the chain was last in memory may be lost.
                 self._just_loaded.discard(chain_id)
                 step.send_pending()
@@ -213,6 +246,13 @@ class Worker:
             error = caught
             chain.rollback()
             completed = True
+        except NeedsThread:
+            if not step.writes():
+                chain.rollback()
+                completed = True
+            if is_new:
+                self._just_loaded.add(chain_id)
+            raise
         finally:
             environment.overlay = None  # type: ignore[attr-defined]  # As above.
             if not completed:
