@@ -62,7 +62,7 @@ async def test_pushing_chains_tells_chains_and_blocks() -> None:
     recorder = client.context.watcher = Recorder()
     validator = client.context.nodes()[0]
     await push_chains(client, remote_node(client, validator.node), [alice.chain_id])
-    assert recorder.works["chains"] [1:] == [(0, 2), (1, 2), (2, 2)]
+    assert recorder.works["chains"][1:] == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_a_span_counts_from_where_it_begins() -> None:
