@@ -106,7 +106,12 @@ def _check_service_tables(reader: Reader) -> None:
 
 
 def _spaces(module: Module) -> Spaces:
-    return Spaces(type_space(module), module.function_count, module.globals)
+    return Spaces(
+        types=type_space(module),
+        imported=len(module.imported),
+        functions=module.function_count,
+        globals=module.globals,
+    )
 
 
 def _parameters(module: Module, number: int) -> int:
