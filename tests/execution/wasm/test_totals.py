@@ -50,6 +50,7 @@ def _run(code: bytes, fuel: int) -> Outcome:
 @given(random=st.randoms(use_true_random=False), fuel=st.integers(0, 3000))
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_totals_do_not_depend_on_how_charges_are_written(random: Random, fuel: int) -> None:
+    """Invariant A2."""
     code = wat(program(random))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(assembly, "FuelCode", PlainFuelCode)

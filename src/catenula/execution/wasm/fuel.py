@@ -4,9 +4,10 @@ A function that charges more often than it calls others keeps what is left in a 
 and hands it to the global only where the function calls or ends; the engine then has it in a
 register. Every other function works on the global itself.
 
-It is looked at only where it matters whether fuel is left: at the first charge of a function that calls, in
-front of every round of a loop, and in front of every call that may be one of the host; what lies
-between is finite and undone with the transaction. The host looks again when the code returns.
+It is looked at only where it matters whether fuel is left: at the first charge of a function that
+calls, in front of every round of a loop, and in front of every call that may be one of the host.
+What lies between is finite and undone with the transaction. The host looks again when the code
+returns.
 """
 
 from functools import lru_cache

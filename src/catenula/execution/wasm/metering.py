@@ -11,7 +11,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from catenula.base.limits import MAX_WASM_BRANCH_TARGETS, MAX_WASM_LOCALS, MAX_WASM_NESTING
+from catenula.base.limits import (
+    MAX_WASM_BRANCH_TARGETS,
+    MAX_WASM_LOCALS,
+    MAX_WASM_LOOP_NESTING,
+    MAX_WASM_NESTING,
+)
 from catenula.execution.wasm.binary import (
     VALUE_TYPES,
     Reader,
@@ -76,6 +81,8 @@ class Body(NamedTuple):
     """Offsets of the instructions that may end the function, traps aside."""
     loops: frozenset[int]
     """Offsets behind the headers of loops."""
+    most_loops: int
+    """How many loops are inside each other at most."""
     charge_weight: int
     """How many charges are met in a run, if every loop goes round 16 times."""
     call_weight: int
@@ -99,6 +106,7 @@ def scan_body(reader: Reader, parameters: int, spaces: Spaces) -> Body:
         calls=scan.calls,
         exits=scan.exits,
         loops=frozenset(scan.loops),
+        most_loops=scan.most_loops,
         charge_weight=scan.charge_weight,
         call_weight=scan.call_weight,
     )
@@ -135,8 +143,8 @@ _LONG_FORMS = {
 }
 """Immediates by kind, as regular expressions over their bytes."""
 
-_NONE, _LOCAL, _ONE_BYTE, _TWO_BYTES, _FREE, _SPECIAL = 1, 2, 3, 4, 5, 0
-_WIDTHS = bytearray(256)
+_NONE, _LOCAL, _ONE_BYTE, _TWO_BYTES, _FREE, _SPECIAL = range(6)
+_WIDTHS = bytearray((_SPECIAL,)) * 256
 """By opcode: how to step over it in the common case; a free instruction costs nothing."""
 _IMMEDIATES: dict[int, str] = {0x43: "f32", 0x44: "f64", 0x3F: "zero"}
 """By opcode: the kind of its immediate when the common case does not apply."""
@@ -175,7 +183,17 @@ class _Scan:
 
     __slots__ = (
         *("call_weight", "calls", "changes", "charge_weight", "charges", "end", "exits"),
-        *("first", "frames", "locals", "loop_depth", "loops", "spaces", "weight", "whole"),
+        *(
+            "first",
+            "frames",
+            "locals",
+            "loop_depth",
+            "loops",
+            "most_loops",
+            "spaces",
+            "weight",
+            "whole",
+        ),
     )
 
     def __init__(self, reader: Reader, local_count: int, spaces: Spaces) -> None:
@@ -191,6 +209,7 @@ class _Scan:
         self.exits: list[int] = []
         self.loops: list[int] = []
         self.loop_depth = 0
+        self.most_loops = 0
         self.weight = _WEIGHTS[0]
         self.charge_weight = 0
         self.call_weight = 0
@@ -199,7 +218,7 @@ class _Scan:
         """Walk all instructions; the last ``end`` must be the last byte."""
         data, widths, frames = self.whole, _WIDTHS, self.frames
         position, end = self.first, self.end
-        short_locals = min(self.locals, 0x80)
+        short = (0, min(self.locals, 0x80), 0x80)
         cost = 0
         while position < end:
             opcode = data[position]
@@ -207,10 +226,7 @@ class _Scan:
             if width == _NONE:
                 position += 1
                 cost += 1
-            elif width == _LOCAL and data[position + 1] < short_locals:
-                position += 2
-                cost += 1
-            elif width == _ONE_BYTE and data[position + 1] < 0x80:
+            elif width < _TWO_BYTES and data[position + 1] < short[width]:
                 position += 2
                 cost += 1
             elif width == _TWO_BYTES and data[position + 1] < 0x40 and data[position + 2] < 0x80:
@@ -265,6 +281,9 @@ class _Scan:
         self._open(after, loop=True)
         self.loops.append(after)
         self.loop_depth += 1
+        self.most_loops = max(self.most_loops, self.loop_depth)
+        if self.loop_depth > MAX_WASM_LOOP_NESTING:
+            raise self.fail(position, f"more than {MAX_WASM_LOOP_NESTING} loops inside each other")
         self.weight = _WEIGHTS[min(self.loop_depth, len(_WEIGHTS) - 1)]
         return after
 
