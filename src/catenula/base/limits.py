@@ -300,6 +300,28 @@ MAX_REMEMBERED_HEADERS = 64
 MAX_PUBLIC_CALLS = 50_000
 """Calls of one public port that run at the same time, subscriptions included."""
 
+LOOP_GUEST_SECONDS = 0.05
+"""How long the applications of one request may run on the event loop; then it starts again on a
+thread of its own."""
+
+MAX_SIDE_RUNS = 8
+"""Requests of one node that run on threads of their own at a time; more wait."""
+
+MAX_SIDE_RUN_SECONDS = 60.0
+"""How long an application may run for a vote or a staged block; longer, and it is refused."""
+
+MAX_QUERY_SECONDS = 10.0
+"""How long a service may take to answer a user."""
+
+SIDE_RUN_STOP_SECONDS = 2.0
+"""How long a stopping node waits for applications that it has interrupted."""
+
+MAX_APPLICATION_LOG_LINES = 100
+"""Lines logged by applications that a node remembers."""
+
+MAX_APPLICATION_LOG_CHARACTERS = 4_096
+"""Characters of such a line that are kept."""
+
 MAX_WASM_MODULE_BYTES = 32 << 20
 """Largest decompressed module that is looked at; a policy's own bound is usually lower."""
 
