@@ -331,8 +331,8 @@ MAX_WASM_TYPES = 1_000_000
 MAX_WASM_IMPORTS = 1_000
 """Imports of one module; the host offers fewer than a hundred functions."""
 
-MAX_WASM_FUNCTIONS = 1_000_000
-"""Functions of one module (the reference's validator has the same bound)."""
+MAX_WASM_FUNCTIONS = 100_000
+"""Functions of one module; the reference allows ten times as many."""
 
 MAX_WASM_TABLES = 100
 """Tables of one module (the reference's validator has the same bound)."""
@@ -363,6 +363,18 @@ MAX_WASM_BRANCH_TARGETS = 131_072
 
 MAX_WASM_NESTING = 10_000
 """Blocks inside each other in one function; the reference has no bound."""
+
+MAX_WASM_LOOP_NESTING = 200
+"""Loops inside each other in one function; the reference has no bound."""
+
+MAX_WASM_LOCAL_WORK = 10_000_000
+"""Locals times loops around them, summed over the functions of one module.
+
+Compilers do work for each pair, although each takes a byte or two in the module.
+"""
+
+LARGE_WASM_FUNCTION_BYTES = 128 << 10
+"""Modules with a larger function are compiled by a method whose time does not explode with it."""
 
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""
