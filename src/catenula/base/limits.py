@@ -366,3 +366,6 @@ MAX_WASM_NESTING = 10_000
 
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""
+
+MAX_BLOBS_SENT_IN_HELP = 64
+"""Blobs of applications that a validator may ask for while it looks at one proposal."""
