@@ -95,7 +95,7 @@ def test_requests_have_the_texts_that_all_faucets_know(question: Ask, text: str)
         ask(server, question)
     head, _, body = server.asked.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /some/path?x=1 HTTP/1.1\r\n")
-    assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in head
+    assert f"host: 127.0.0.1:{server.port}\r\n".encode() in head.lower()
     assert json.loads(body) == {"query": text}
 
 

@@ -23,6 +23,7 @@ PROCESS_BOUNDARIES: frozenset[str] = frozenset(
         "src/catenula/transport/endpoints.py",  # A stranger's call must not hear of our bugs.
         "src/catenula/validator/committer.py",  # A thread hands failures to those who wait.
         "src/catenula/validator/frame_server.py",  # A request must not end the others with it.
+        "src/catenula/validator/side_runs.py",  # A thread hands failures to those who wait.
     }
 )
 """Files that may catch every exception, because behind them there is only the caller's process."""

@@ -11,7 +11,7 @@ from catenula.storage.engine import Fence, Group, Store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import FaultyStore
 from catenula.testing.tiny_network import TinyNetwork, transfer
-from catenula.validator.committer import Committer, InlineCommitter, OnDone
+from catenula.validator.committer import CommitCounters, Committer, InlineCommitter, OnDone
 from catenula.validator.driver import NodeDriver
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
@@ -39,6 +39,7 @@ class GatedCommitter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.counters = CommitCounters()
         self.gates: list[tuple[Sequence[Group], OnDone, tuple[Fence, ...]]] = []
 
     def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:

@@ -300,6 +300,28 @@ MAX_REMEMBERED_HEADERS = 64
 MAX_PUBLIC_CALLS = 50_000
 """Calls of one public port that run at the same time, subscriptions included."""
 
+LOOP_GUEST_SECONDS = 0.05
+"""How long the applications of one request may run on the event loop; then it starts again on a
+thread of its own."""
+
+MAX_SIDE_RUNS = 8
+"""Requests of one node that run on threads of their own at a time; more wait."""
+
+MAX_SIDE_RUN_SECONDS = 60.0
+"""How long an application may run for a vote or a staged block; longer, and it is refused."""
+
+MAX_QUERY_SECONDS = 10.0
+"""How long a service may take to answer a user."""
+
+SIDE_RUN_STOP_SECONDS = 2.0
+"""How long a stopping node waits for applications that it has interrupted."""
+
+MAX_APPLICATION_LOG_LINES = 100
+"""Lines logged by applications that a node remembers."""
+
+MAX_APPLICATION_LOG_CHARACTERS = 4_096
+"""Characters of such a line that are kept."""
+
 MAX_WASM_MODULE_BYTES = 32 << 20
 """Largest decompressed module that is looked at; a policy's own bound is usually lower."""
 
@@ -309,8 +331,8 @@ MAX_WASM_TYPES = 1_000_000
 MAX_WASM_IMPORTS = 1_000
 """Imports of one module; the host offers fewer than a hundred functions."""
 
-MAX_WASM_FUNCTIONS = 1_000_000
-"""Functions of one module (the reference's validator has the same bound)."""
+MAX_WASM_FUNCTIONS = 100_000
+"""Functions of one module; the reference allows ten times as many."""
 
 MAX_WASM_TABLES = 100
 """Tables of one module (the reference's validator has the same bound)."""
@@ -341,6 +363,18 @@ MAX_WASM_BRANCH_TARGETS = 131_072
 
 MAX_WASM_NESTING = 10_000
 """Blocks inside each other in one function; the reference has no bound."""
+
+MAX_WASM_LOOP_NESTING = 200
+"""Loops inside each other in one function; the reference has no bound."""
+
+MAX_WASM_LOCAL_WORK = 10_000_000
+"""Locals times loops around them, summed over the functions of one module.
+
+Compilers do work for each pair, although each takes a byte or two in the module.
+"""
+
+LARGE_WASM_FUNCTION_BYTES = 128 << 10
+"""Modules with a larger function are compiled by a method whose time does not explode with it."""
 
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""

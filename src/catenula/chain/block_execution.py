@@ -95,6 +95,7 @@ def execute_proposed_block(
         oracles=oracles,
         published_blobs=published_blobs,
         round_number=round.number if round is not None and is_multi_leader else None,
+        meter=chain.meter,
     )
     executed = execute_block(chain.execution, proposed, inputs)
     block = Block.of(proposed, block_outcome(chain, proposed, executed))
@@ -146,6 +147,7 @@ def _execute_again(
         oracles=oracles,
         published_blobs=published_blobs,
         replay=block.body.oracle_responses,
+        meter=chain.meter,
     )
     executed = execute_block(chain.execution, proposed, inputs)
     outcome = block_outcome(chain, proposed, executed)

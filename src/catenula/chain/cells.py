@@ -133,6 +133,12 @@ class StagedIndex(Generic[_K, _V]):
         yield from (key for key in self._base if key not in staged)
         yield from (key for key, value in staged.items() if value is not None)
 
+    def size(self) -> int:
+        """How many keys there are; takes as long as there are changes to commit."""
+        base = self._base
+        changes = ((value is not None) - (key in base) for key, value in self._staged.items())
+        return len(base) + sum(changes)
+
     def replace(self, entries: dict[_K, _V]) -> None:
         """Forget everything and hold ``entries`` instead, as committed."""
         self._base = entries

@@ -27,6 +27,7 @@ from catenula.chain.streams import EventStreams
 from catenula.chain.tip import TipState
 from catenula.execution.blobs import check_blob_size
 from catenula.execution.environment import Environment
+from catenula.execution.meter import ExecutionMeter
 from catenula.execution.state import ExecutionState
 from catenula.protocol import BlobContent, BlobId, Block, ChainAndHeight, Committee
 from catenula.storage.batch import Batch
@@ -67,6 +68,7 @@ class ChainState:
     ) -> None:
         self.chain_id = chain_id
         self.environment = environment
+        self.meter: ExecutionMeter | None = None
         self._read_block = read_block
         self.execution = ExecutionState(context.field(0), chain_id)
         self._cells = cells = CellGroup(context.field(1))

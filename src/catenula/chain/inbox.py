@@ -84,6 +84,11 @@ class Inboxes:
         """The inbox of ``origin`` without its bundles."""
         return self._states.get(origin) or EMPTY_INBOX
 
+    def sizes(self, origin: ChainId) -> tuple[int, int]:
+        """How many bundles of ``origin`` wait, and how many were consumed before they came."""
+        state = self.state(origin)
+        return state.added_end - state.added_first, state.removed_end - state.removed_first
+
     def _bundle(self, origin: ChainId, queue: bytes, number: int) -> MessageBundle:
         bundle = self._bundles.get(_entry(origin, queue, number))
         if bundle is None:
@@ -216,6 +221,10 @@ class Inboxes:
             self._nonempty = StagedIndex()
             self._nonempty.replace(dict.fromkeys(origins, True))
         return sorted(origins)
+
+    def waiting(self) -> int:
+        """How many bundles wait in all inboxes together."""
+        return sum(self.sizes(origin)[0] for origin in self.nonempty_origins())
 
     def pending(self, action: MessageAction) -> tuple[IncomingBundle, ...]:
         """Every waiting bundle, by origin and then in order, with ``action``."""

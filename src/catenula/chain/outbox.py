@@ -150,6 +150,10 @@ class Outboxes:
         self._index()
         return {height: self._counters.get(height) or 0 for height in self._counters}
 
+    def sizes(self) -> tuple[int, int]:
+        """How many tracked targets await blocks, and how many blocks are awaited."""
+        return self._index().size(), self._counters.size()
+
     def is_delivered_up_to(self, height: BlockHeight) -> bool:
         """Whether no tracked target awaits a block at or below ``height``."""
         self._index()

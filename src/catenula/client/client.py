@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -34,6 +35,7 @@ from catenula.storage.process_locks import ProcessLocks
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.driver import NodeDriver
+from catenula.validator.oracles import ApplicationLog, LoopOracles
 from catenula.validator.ownership import SharedOwnership
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
@@ -107,11 +109,19 @@ class Client:
         config = WorkerConfig(
             allow_deprecated_epochs=True, tracked_chains=set(self.wallet.chain_ids())
         )
-        worker = Worker(setup.store, config=config, secret=None, applications=setup.applications)
+        self.application_log = ApplicationLog()
+        worker = Worker(
+            setup.store,
+            config=config,
+            secret=None,
+            applications=setup.applications,
+            make_oracles=partial(LoopOracles, sink=self.application_log),
+        )
         ownership = self._ownership
         driver = NodeDriver(
             worker, committer=self._committer, clock=setup.clock, ownership=ownership
         )
+        driver.side_runs.sink = self.application_log
         return LocalNode(driver, self._committer, ownership)
 
     def _track_new_chains(self, scope: bytes) -> None:

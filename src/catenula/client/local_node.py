@@ -32,6 +32,7 @@ from catenula.storage.engine import Group
 from catenula.validator.committer import Committer
 from catenula.validator.driver import NodeDriver
 from catenula.validator.ownership import Overtaken, SharedOwnership
+from catenula.validator.side_runs import ASKING
 from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
@@ -116,6 +117,7 @@ class LocalNode:
             lambda worker, now: worker.query_application(
                 chain_id, application_id, query, now=now, after=after
             ),
+            limits=ASKING,
         )
 
     async def confirm(

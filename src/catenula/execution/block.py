@@ -24,6 +24,7 @@ from catenula.execution.errors import (
 )
 from catenula.execution.executor import BlockContext, Executor
 from catenula.execution.incoming_messages import receive_bundle
+from catenula.execution.meter import HANDLE_CONFIRMED, HANDLE_PROPOSAL, ExecutionMeter
 from catenula.execution.permissions import check_permissions
 from catenula.execution.policy import PolicyFacts, policy_facts
 from catenula.execution.resources import ResourceController, ResourceTracker
@@ -65,7 +66,8 @@ class ExecutionInputs:
 
     ``published_blobs`` holds exactly the blobs its operations publish. ``round_number`` is the
     multi-leader round in validation, None in other rounds. ``replay`` is the certified block's
-    oracle responses when a confirmed block is executed, None in validation and staging.
+    oracle responses when a confirmed block is executed, None in validation and staging. ``meter``
+    measures, where a node wants that.
     """
 
     environment: Environment
@@ -73,6 +75,7 @@ class ExecutionInputs:
     published_blobs: Mapping[BlobId, BlobContent] = field(default_factory=dict)
     round_number: int | None = None
     replay: Sequence[Sequence[OracleResponse]] | None = None
+    meter: ExecutionMeter | None = None
 
 
 class TransactionCost(NamedTuple):
@@ -108,10 +111,31 @@ def execute_block(
     the block's writes and is to be rolled back.
     """
     run = BlockRun(state, block, inputs)
+    if inputs.meter is not None:
+        return _metered(run, block, inputs, inputs.meter)
     run.begin()
     for transaction in block.transactions:
         run.execute(transaction)
     return run.finish()
+
+
+def _metered(
+    run: "BlockRun", block: ProposedBlock, inputs: ExecutionInputs, meter: ExecutionMeter
+) -> ExecutedTransactions:
+    """The same, measured; a block that fails is not counted."""
+    phase = HANDLE_PROPOSAL if inputs.replay is None else HANDLE_CONFIRMED
+    block_started_us = meter.now_us()
+    run.begin()
+    for transaction in block.transactions:
+        started_us = meter.now_us()
+        run.execute(transaction)
+        is_operation = type(transaction) is ExecuteOperation
+        meter.transaction(phase, started_us, is_operation=is_operation)
+    started_us = meter.now_us()
+    executed = run.finish()
+    meter.hashed(phase, started_us)
+    meter.block(phase, block_started_us, executed.resources)
+    return executed
 
 
 class Checkpoint(NamedTuple):

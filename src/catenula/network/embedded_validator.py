@@ -14,6 +14,7 @@ from catenula.transport.in_process import InProcessNode
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.driver import NodeDriver
+from catenula.validator.oracles import LoopOracles
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
 _CHAIN_PREFIX = chain_root(ChainId(bytes(HASH_BYTES)))[:-HASH_BYTES]
@@ -74,6 +75,7 @@ class EmbeddedValidator:
             config=WorkerConfig(),
             secret=self.keys.consensus,
             applications=self._surroundings.applications,
+            make_oracles=LoopOracles,
         )
 
     async def stop(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from catenula.base.codec import Codec, Record, codec_of
+from catenula.base.counting import Counter, Told, plain
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.base.identifiers import HASH_BYTES, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Epoch
@@ -100,6 +101,8 @@ class SharedStore:
         self._events = store.partition(EVENT_ROOT)
         self._heights = store.partition(HEIGHT_ROOT)
         self._network: NetworkDescription | None = None
+        self._reads = Counter("what", "source")
+        self.written = Counter("what")
         self._certificate_cache: BoundedCache[CryptoHash, ConfirmedBlockCertificate] = BoundedCache(
             MAX_CACHED_ENTRIES, MAX_CACHED_CERTIFICATE_BYTES
         )
@@ -118,6 +121,7 @@ class SharedStore:
     def certificate(self, block_hash: CryptoHash) -> ConfirmedBlockCertificate | None:
         """The certificate of a confirmed block, or None."""
         found = self._certificate_cache.get(block_hash)
+        self._reads.add("read_certificate", "db" if found is None else "cache")
         if found is None:
             raw = self.raw_certificate(block_hash)
             if raw is None:
@@ -132,7 +136,9 @@ class SharedStore:
 
     def has_certificate(self, block_hash: CryptoHash) -> bool:
         """Whether the block's certificate is stored."""
-        if block_hash in self._certificate_cache:
+        is_cached = block_hash in self._certificate_cache
+        self._reads.add("contains_certificate", "cache" if is_cached else "db")
+        if is_cached:
             return True
         return self._confirmed.get(block_hash + _LITE_TAG) is not None
 
@@ -146,6 +152,7 @@ class SharedStore:
         """The hash of a chain's confirmed block at ``height``, or None."""
         key = height_key(chain_id, height)
         found = self._height_cache.get(key)
+        self._reads.add("read_block_hash_by_height", "db" if found is None else "cache")
         if found is None:
             raw = self._heights.get(key)
             if raw is None:
@@ -164,6 +171,7 @@ class SharedStore:
     def blob(self, blob_id: BlobId) -> bytes | None:
         """The content bytes of a blob, or None."""
         found = self._blob_cache.get(blob_id)
+        self._reads.add("read_blob", "db" if found is None else "cache")
         if found is None:
             found = self._blobs.get(_BLOB_ID.to_bcs(blob_id) + _BLOB_TAG)
             if found is not None:
@@ -172,7 +180,9 @@ class SharedStore:
 
     def has_blob(self, blob_id: BlobId) -> bool:
         """Whether the blob is stored."""
-        return blob_id in self._blob_cache or self.blob(blob_id) is not None
+        is_cached = blob_id in self._blob_cache
+        self._reads.add("contains_blob", "cache" if is_cached else "db")
+        return is_cached or self.blob(blob_id) is not None
 
     def missing_blobs(self, blob_ids: Iterable[BlobId]) -> list[BlobId]:
         """Those of ``blob_ids`` that are not stored, in order."""
@@ -180,6 +190,7 @@ class SharedStore:
 
     def blob_state(self, blob_id: BlobId) -> BlobState | None:
         """Where the blob was used last, or None."""
+        self._reads.add("read_blob_state", "db")
         raw = self._blobs.get(_BLOB_ID.to_bcs(blob_id) + _BLOB_STATE_TAG)
         return None if raw is None else self._decode(_BLOB_STATE, raw)
 
@@ -188,6 +199,7 @@ class SharedStore:
     def event(self, event_id: EventId) -> bytes | None:
         """The value of an event, or None."""
         found = self._event_cache.get(event_id)
+        self._reads.add("read_event", "db" if found is None else "cache")
         if found is None:
             found = self._events.get(event_key(event_id))
             if found is not None:
@@ -196,7 +208,9 @@ class SharedStore:
 
     def has_event(self, event_id: EventId) -> bool:
         """Whether the event is stored."""
-        return event_id in self._event_cache or self.event(event_id) is not None
+        is_cached = event_id in self._event_cache
+        self._reads.add("contains_event", "cache" if is_cached else "db")
+        return is_cached or self.event(event_id) is not None
 
     def events_from(
         self, chain_id: ChainId, stream_id: StreamId, start_index: int
@@ -220,6 +234,16 @@ class SharedStore:
     def chain_ids(self) -> list[ChainId]:
         """The chains with a stored state, ascending."""
         return [ChainId(root[1:]) for root in self.store.roots(CHAIN_TAG)]
+
+    def told(self) -> Told:
+        """How often what was read and written, by the names of spec 06 §9."""
+        found: Told = {}
+        for (what, source), number in tuple(self._reads.values.items()):
+            row = found.setdefault(what, {"labels": ["source"], "counted": []})
+            row["counted"].append([[source], number])
+        for (what,), number in tuple(self.written.values.items()):
+            found[what] = plain(number)
+        return found
 
     # Writing
 
@@ -364,12 +388,15 @@ class SharedOverlay:
 
     def publish(self) -> None:
         """Make the committed values known to the caches; empties the overlay."""
-        shared = self.shared
+        shared, written = self.shared, self.shared.written
         for certificate in self._certificates.values():
+            written.add("write_certificate")
             shared.remember_certificate(certificate)
         for blob_id, content in self._blobs.items():
+            written.add("write_blob")
             shared.remember_blob(blob_id, content)
         for event_id, value in self._events.items():
+            written.add("write_event")
             shared.remember_event(event_id, value)
         self.discard()
 

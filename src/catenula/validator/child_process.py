@@ -24,8 +24,8 @@ from catenula.validator.metrics import (
     SCRAPE_SECONDS,
     CallCounters,
     MetricsPort,
-    gauges_of_workers,
     serve_metrics,
+    told_by_workers,
 )
 from catenula.validator.process_spec import ValidatorSpec
 from catenula.validator.routing import routing
@@ -153,8 +153,8 @@ def _serve_door_metrics(job: Job, door: FrontDoor) -> MetricsPort | None:
         return None
     loop = asyncio.get_running_loop()
     ask = partial(door.counters, SCRAPE_SECONDS / 2)
-    gauges = partial(gauges_of_workers, loop, ask)
-    return serve_metrics(job.spec.config.metrics, CallCounters(), gauges)
+    tell = partial(told_by_workers, loop, ask)
+    return serve_metrics(job.spec.config.metrics, CallCounters(), tell)
 
 
 def report_to(descriptor: int) -> Report:

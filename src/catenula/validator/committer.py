@@ -8,12 +8,14 @@ fence are stored only while it holds; those with an overtaken one fail alone.
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import NamedTuple, Protocol
 
+from catenula.base.counting import Counter, Histogram, Told, spread
 from catenula.base.errors import LocalError
 from catenula.storage.engine import Claim, Fence, Group, StaleFence, Store
 
@@ -25,12 +27,40 @@ COMPANY_WAIT_SECONDS = 0.002
 """How long writes that are not urgent wait for others to share a batch with."""
 
 
+class CommitCounters:
+    """What a committer counts (spec 06 §9): batches, chains in them, milliseconds they took."""
+
+    def __init__(self) -> None:
+        self._commits = Counter("status")
+        self._milliseconds = Histogram(spread(0.1, 10_000))
+        self._entries = Histogram(spread(1, 1_000))
+
+    def committed(self, started: float, entries: int, *, failed: bool) -> None:
+        """A batch has ended that began at ``started`` of the performance counter, in seconds."""
+        self._commits.add("failed" if failed else "stored")
+        self._milliseconds.observe((time.perf_counter() - started) * 1_000)
+        self._entries.observe(entries)
+
+    def told(self) -> Told:
+        """Everything counted, by name."""
+        return {
+            "storage_commits_total": self._commits.told(),
+            "storage_commit_latency": self._milliseconds.told(),
+            "storage_commit_chains": self._entries.told(),
+        }
+
+
 class Committer(Protocol):
     """Makes groups of writes durable."""
 
     @property
     def inline(self) -> bool:
         """Whether `commit_now` may be used instead of awaiting `commit`."""
+        ...
+
+    @property
+    def counters(self) -> CommitCounters:
+        """What was committed so far."""
         ...
 
     def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
@@ -83,6 +113,7 @@ class InlineCommitter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.counters = CommitCounters()
 
     def commit_now(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
         """Commit at once."""
@@ -215,6 +246,7 @@ class GroupCommitter:
 
     def __init__(self, store: Store, thread: CommitThread | None = None) -> None:
         self._store = store
+        self.counters = CommitCounters()
         self._thread = thread if thread is not None else CommitThread()
         self._own_thread = self._thread if thread is None else None
         self._waiting: list[_Entry] = []
@@ -264,10 +296,12 @@ class GroupCommitter:
     def _commit_batch(self, batch: _Batch) -> None:
         """On the thread: make one batch durable and tell the event loop."""
         error: Exception | None = None
+        started, entries = time.perf_counter(), len(batch.entries)
         try:
             batch.commit(self._store)
         except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
             error = caught
+        self.counters.committed(started, entries, failed=error is not None)
         batch.loop.call_soon_threadsafe(self._done, batch, error)
 
     def _done(self, batch: _Batch, error: BaseException | None) -> None:

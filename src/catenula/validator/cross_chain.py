@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from catenula.base.counting import Histogram, Told, plain, spread
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import (
@@ -43,10 +44,10 @@ class QueueIsFull(LocalError):
 class _Waiting:
     """A request that waits, and those who want to know when it, or a newer one, is applied."""
 
-    __slots__ = ("futures", "request")
+    __slots__ = ("futures", "request", "since")
 
-    def __init__(self, request: CrossChainRequest) -> None:
-        self.request = request
+    def __init__(self, request: CrossChainRequest, since: float) -> None:
+        self.request, self.since = request, since
         self.futures: list[asyncio.Future[None]] = []
 
     def finish(self, error: LocalError | None) -> None:
@@ -73,8 +74,11 @@ class CrossChainQueue:
         self._waiting: dict[ChainId, dict[Key, _Waiting]] = {}
         self._size = 0
         self._lanes: set[asyncio.Task[None]] = set()
+        self._parked: dict[ChainId, asyncio.Future[None]] = {}
         self._stopped = False
         self.dropped = 0
+        self.repeated = 0
+        self.waited_ms = Histogram(spread(0.1, 10_000))
         self.refused: deque[Exception] = deque(maxlen=MAX_REMEMBERED_REFUSALS)
 
     def put(self, request: CrossChainRequest) -> None:
@@ -109,9 +113,27 @@ class CrossChainQueue:
         self._size += 1
         if pending is None:
             pending = self._waiting[target] = {}
-        pending[key] = found = _Waiting(request)
+        pending[key] = found = _Waiting(request, asyncio.get_running_loop().time())
         self._open_lane()
         return found
+
+    def park(self, target: ChainId) -> None:
+        """A chain takes no requests for a while; what comes for it waits, the others do not."""
+        if target not in self._parked:
+            self._parked[target] = asyncio.get_running_loop().create_future()
+
+    def resume(self, target: ChainId) -> None:
+        """A parked chain takes requests again."""
+        parked = self._parked.pop(target, None)
+        if parked is not None:
+            parked.set_result(None)
+            if target in self._waiting:
+                self._open_lane()
+
+    def _next_target(self) -> ChainId | None:
+        if not self._parked:
+            return next(iter(self._waiting), None)
+        return next((target for target in self._waiting if target not in self._parked), None)
 
     def _open_lane(self) -> None:
         if len(self._lanes) < self._maximum_lanes:
@@ -121,15 +143,17 @@ class CrossChainQueue:
 
     def _close_lane(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
-        if self._waiting and not lane.cancelled():
+        if self._next_target() is not None and not lane.cancelled():
             self._open_lane()
 
     async def _serve(self) -> None:
-        while self._waiting:
-            target = next(iter(self._waiting))
+        while (target := self._next_target()) is not None:
             pending = self._waiting.pop(target)
             self._size -= len(pending)
             entries = list(pending.values())
+            now = asyncio.get_running_loop().time()
+            for entry in entries:
+                self.waited_ms.observe((now - entry.since) * 1_000)
             try:
                 for start in range(0, len(entries), MAX_CROSS_CHAIN_BATCH):
                     await self._apply_batch(entries[start : start + MAX_CROSS_CHAIN_BATCH])
@@ -159,6 +183,7 @@ class CrossChainQueue:
                 last = error
                 if not error.retryable:
                     break
+                self.repeated += 1
             else:
                 return None
         return last
@@ -168,15 +193,24 @@ class CrossChainQueue:
         """How many requests wait."""
         return self._size
 
+    def told(self) -> Told:
+        """What was counted, by the names of spec 06 §9."""
+        return {
+            "cross_chain_message_tasks": self._size,
+            "cross_chain_message_channel_full": plain(self.dropped),
+            "cross_chain_retries_total": self.repeated,
+            "cross_chain_queue_wait_time": self.waited_ms.told(),
+        }
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is waiting or being applied."""
-        return not self._lanes
+        return not self._lanes and not self._parked
 
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
-        while self._lanes:
-            await asyncio.wait(tuple(self._lanes))
+        while self._lanes or self._parked:
+            await asyncio.wait((*self._lanes, *self._parked.values()))
 
     async def stop(self) -> None:
         """Drop what waits and finish what is being applied."""

@@ -2,11 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight
+from catenula.worker import Outcome
+
+_T = TypeVar("_T")
 
 Waiter = tuple[BlockHeight, asyncio.Future[None]]
+
+
+class Done(NamedTuple, Generic[_T]):
+    """A durable outcome, and what its caller still waits for, if it asked to."""
+
+    outcome: Outcome[_T]
+    delivered: asyncio.Future[None] | None
 
 
 class DeliveryWaiters:

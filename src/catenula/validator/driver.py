@@ -8,12 +8,14 @@ with `catenula.validator.ownership`).
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import TypeVar
 
+from catenula.base.counting import Told
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
-from catenula.base.integers import BlockHeight, Timestamp
+from catenula.base.integers import BlockHeight
 from catenula.base.limits import MAX_CROSS_CHAIN_LANES, MAX_OVERTAKEN_ATTEMPTS
+from catenula.execution.environment import NeedsThread
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -40,7 +42,7 @@ from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer
 from catenula.validator.confirmations import PutOffConfirmations
 from catenula.validator.cross_chain import CrossChainQueue
-from catenula.validator.delivery import DeliveryWaiters
+from catenula.validator.delivery import DeliveryWaiters, Done
 from catenula.validator.notifier import Notifier
 from catenula.validator.ownership import (
     NotServedHere,
@@ -50,12 +52,18 @@ from catenula.validator.ownership import (
     partition_of_scope,
 )
 from catenula.validator.reads import SharedReads
+from catenula.validator.side_runs import (
+    DECIDING,
+    FINAL,
+    Handler,
+    RunLimits,
+    SideRun,
+    SideRuns,
+)
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
 from catenula.worker.errors import NoNetworkDescription
 
 _T = TypeVar("_T")
-
-Handler = Callable[[Worker, Timestamp], Outcome[_T]]
 
 
 class NodeDriver(SharedReads):
@@ -88,6 +96,10 @@ class NodeDriver(SharedReads):
         self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
         self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
+        self.side_runs = SideRuns()
+        self._on_side: dict[ChainId, bool] = {}
+        """Chains with a side run, and whether another process has written to them meanwhile."""
+        self._side_tasks: set[asyncio.Task[None]] = set()
         if ownership is not None:
             ownership.forgetters.append(self._forget)
         self.on_update_sent: Callable[[ChainId], None] | None = None
@@ -112,15 +124,18 @@ class NodeDriver(SharedReads):
 
     # Running handlers
 
-    async def run(self, chain_id: ChainId, handler: Handler[_T]) -> _T:
+    async def run(
+        self, chain_id: ChainId, handler: Handler[_T], *, limits: RunLimits = DECIDING
+    ) -> _T:
         """Run a handler as the only writer of its chain; returns its reply when it is durable.
 
-        Raises `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
+        It runs here, or on a thread within ``limits`` when it reaches a slow application. Raises
+        `NodeErrorReceived` from the handler's error, `LocalError` when a commit fails.
         """
         try:
-            done = await self._run_durably(chain_id, handler)
+            done = await self._run_durably(chain_id, handler, limits=limits)
         except Overtaken:
-            done = await self._run_again(chain_id, handler)
+            done = await self._run_again(chain_id, handler, limits)
         outcome = done.outcome
         if outcome.error is not None:
             raise NodeErrorReceived(to_node_error(outcome.error)) from outcome.error
@@ -128,30 +143,42 @@ class NodeDriver(SharedReads):
             await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
 
-    async def _run_again(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+    async def _run_again(
+        self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits
+    ) -> Done[_T]:
         """Run a handler on the state that other processes have left."""
         for _ in range(MAX_OVERTAKEN_ATTEMPTS):
             try:
-                return await self._run_durably(chain_id, handler)
+                return await self._run_durably(chain_id, handler, limits=limits)
             except Overtaken:
                 continue
         raise Overtaken
 
     async def _run_durably(
-        self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool = True
-    ) -> "_Done[_T]":
+        self,
+        chain_id: ChainId,
+        handler: Handler[_T],
+        *,
+        is_urgent: bool = True,
+        limits: RunLimits = DECIDING,
+    ) -> Done[_T]:
         if self._stopped:
             # A late request must not act on what this node has in memory: another node may have
             # been started on the same store.
             raise LocalError(f"{self._address} has stopped", retryable=True)
         if self._committer.inline and not self._locks.is_locked(chain_id):
-            return self._run_inline(chain_id, handler)
+            try:
+                return self._run_inline(chain_id, handler)
+            except NeedsThread:
+                # The lock is free, so that nobody comes in between.
+                await self._locks.acquire(chain_id)
+            return await self._start_side_run(chain_id, handler, limits)
         if self._locks.is_locked(chain_id):
             self._committer.hurry()
         await self._locks.acquire(chain_id)
-        return await self._run_locked(chain_id, handler, is_urgent=is_urgent)
+        return await self._run_locked(chain_id, handler, limits, is_urgent=is_urgent)
 
-    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> "_Done[_T]":
+    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Done[_T]:
         worker = self.worker_of(chain_id)
         self._enter(chain_id)
         outcome = handler(worker, self.clock.now())
@@ -167,20 +194,22 @@ class NodeDriver(SharedReads):
         return self._perform(worker, outcome)
 
     def _run_locked(
-        self, chain_id: ChainId, handler: Handler[_T], *, is_urgent: bool
-    ) -> "asyncio.Future[_Done[_T]]":
+        self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits, *, is_urgent: bool
+    ) -> "asyncio.Future[Done[_T]]":
         """Run a handler under its chain's lock, which is given back when all is durable.
 
         What follows the commit does not depend on the caller: one that goes away must not abort a
         write half-way (spec 06 §4.1).
         """
         worker = self.worker_of(chain_id)
-        result: asyncio.Future[_Done[_T]] = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[Done[_T]] = asyncio.get_running_loop().create_future()
+        put_off: Sequence[ConfirmUpdatedRecipient] = ()
         try:
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
             self._enter(chain_id)
-            absorbed = self._apply_put_off(worker, chain_id)
+            put_off = self._put_off.take(chain_id)
+            absorbed = self._apply_put_off(worker, put_off)
             outcome = handler(worker, self.clock.now())
             writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
             if writes:
@@ -189,12 +218,89 @@ class NodeDriver(SharedReads):
                 self._committer.submit(writes, finish, is_urgent=is_urgent, fence=fence)
                 return result
             result.set_result(self._perform(worker, outcome))
+        except NeedsThread:
+            if put_off:
+                # Applied in memory only: the chain is dropped, and they wait once more.
+                worker.forget_chain(chain_id)
+                for request in put_off:
+                    self._put_off.put(request)
+            return self._start_side_run(chain_id, handler, limits)
         except BaseException:
             worker.forget_chain(chain_id)
             self._locks.release(chain_id)
             raise
         self._locks.release(chain_id)
         return result
+
+    # Side runs
+
+    def _start_side_run(
+        self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits
+    ) -> "asyncio.Future[Done[_T]]":
+        """Run a handler on a thread; its chain's lock is held, and given back when all is done."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Done[_T]] = loop.create_future()
+        run = SideRun(chain_id, self.worker_of(chain_id), self.clock.now(), limits)
+        self._on_side[chain_id] = False
+        self._queue.park(chain_id)
+        task = loop.create_task(self._run_on_side(run, handler, result))
+        self._side_tasks.add(task)
+        task.add_done_callback(partial(self._end_side_run, result))
+        if limits.ends_with_caller:
+            result.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
+        return result
+
+    def _end_side_run(self, result: "asyncio.Future[Done[_T]]", task: "asyncio.Task[None]") -> None:
+        """Whoever waits for a side run hears that it failed."""
+        self._side_tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if result.done():
+            return
+        if task.cancelled():
+            result.cancel()
+        elif error is not None:
+            result.set_exception(error)
+
+    async def _run_on_side(
+        self, run: SideRun, handler: Handler[_T], result: "asyncio.Future[Done[_T]]"
+    ) -> None:
+        try:
+            copy, outcome = await self.side_runs.run(run, handler)
+            self._take_over(run, copy, outcome, result)
+        except BaseException:
+            self._locks.release(run.chain_id)
+            raise
+        finally:
+            del self._on_side[run.chain_id]
+            self._queue.resume(run.chain_id)
+
+    def _take_over(
+        self,
+        run: SideRun,
+        copy: Worker,
+        outcome: Outcome[_T],
+        result: "asyncio.Future[Done[_T]]",
+    ) -> None:
+        """What a side run has done becomes the chain's state; as `_run_locked` ends."""
+        chain_id, worker = run.chain_id, run.worker
+        if self._stopped:
+            raise LocalError(f"{self._address} has stopped", retryable=True)
+        self._enter(chain_id)
+        if self._on_side[chain_id]:
+            raise Overtaken
+        worker.adopt(copy, chain_id)
+        try:
+            if outcome.writes:
+                finish = partial(self._finish, worker, outcome, None, result)
+                self._committer.submit(outcome.writes, finish, fence=self._fence(chain_id))
+                return
+            done = self._perform(worker, outcome)
+        except BaseException:
+            worker.forget_chain(chain_id)
+            raise
+        self._locks.release(chain_id)
+        if not result.done():
+            result.set_result(done)
 
     def _enter(self, chain_id: ChainId) -> None:
         """A handler is about to run; `NotServedHere` when another process serves the chain."""
@@ -220,11 +326,14 @@ class NodeDriver(SharedReads):
 
         for worker in self.workers:
             worker.forget_chains(is_changed)
+        for chain_id in filter(is_changed, tuple(self._on_side)):
+            self._on_side[chain_id] = True
         self._waiters.fail_where(is_changed, NotServedHere(changed))
 
-    def _apply_put_off(self, worker: Worker, chain_id: ChainId) -> Outcome[None] | None:
-        """Apply the confirmations that waited for a request to this chain."""
-        requests = self._put_off.take(chain_id)
+    def _apply_put_off(
+        self, worker: Worker, requests: Sequence[ConfirmUpdatedRecipient]
+    ) -> Outcome[None] | None:
+        """Apply the confirmations that waited for a request to their chain."""
         if not requests:
             return None
         return worker.handle_cross_chain_requests(requests, self.clock.now())
@@ -234,11 +343,11 @@ class NodeDriver(SharedReads):
         worker: Worker,
         outcome: Outcome[_T],
         absorbed: Outcome[None] | None,
-        result: "asyncio.Future[_Done[_T]]",
+        result: "asyncio.Future[Done[_T]]",
         error: BaseException | None,
     ) -> None:
         """The writes of an outcome are durable, or have failed."""
-        done: _Done[_T] | None = None
+        done: Done[_T] | None = None
         try:
             if error is not None:
                 worker.forget_chain(outcome.chain_id)
@@ -262,7 +371,7 @@ class NodeDriver(SharedReads):
         elif done is not None:
             result.set_result(done)
 
-    def _perform(self, worker: Worker, outcome: Outcome[_T]) -> "_Done[_T]":
+    def _perform(self, worker: Worker, outcome: Outcome[_T]) -> Done[_T]:
         """Let out the effects of a durable outcome, before the chain's next request runs."""
         actions, chain_id = outcome.actions, outcome.chain_id
         for request in actions.cross_chain_requests:
@@ -274,7 +383,7 @@ class NodeDriver(SharedReads):
         if height is not None and not worker.is_delivered_up_to(chain_id, height):
             delivered = self._waiters.register(chain_id, height)
             self._put_off.release_chain(chain_id)
-        return _Done(outcome, delivered)
+        return Done(outcome, delivered)
 
     # Cross-chain delivery
 
@@ -294,15 +403,9 @@ class NodeDriver(SharedReads):
         else:
             await self._queue.put_and_wait(request)
 
-    @property
-    def waiting_cross_chain_requests(self) -> int:
-        """How many requests wait to be applied here."""
-        return self._queue.size
-
-    @property
-    def dropped_cross_chain_requests(self) -> int:
-        """How many requests the full queue has dropped."""
-        return self._queue.dropped
+    def told(self) -> Told:
+        """What the node as a whole has counted, by the names of spec 06 §9."""
+        return {**self._queue.told(), **self._committer.counters.told()}
 
     def _send(self, request: CrossChainRequest) -> None:
         if self.on_update_sent is not None and type(request) is UpdateRecipient:
@@ -370,6 +473,7 @@ class NodeDriver(SharedReads):
             lambda worker, now: worker.handle_lite_certificate(
                 certificate, now, wait_for_outgoing_messages=wait_for_outgoing_messages
             ),
+            limits=FINAL,
         )
 
     async def handle_confirmed_certificate(
@@ -385,6 +489,7 @@ class NodeDriver(SharedReads):
             lambda worker, now: worker.handle_confirmed_certificate(
                 certificate, now, mode=mode, wait_for_outgoing_messages=wait_for_outgoing_messages
             ),
+            limits=FINAL,
         )
 
     async def handle_validated_certificate(
@@ -473,15 +578,11 @@ class NodeDriver(SharedReads):
         """Finish what runs and refuse everything afterwards; the owner closes the store."""
         self._stopped = True
         self._put_off.release_all()
+        await self.side_runs.stop()
+        if self._side_tasks:
+            await asyncio.wait(tuple(self._side_tasks))
         await self._queue.stop()
         await self._committer.settled()
         error = LocalError(f"{self._address} has stopped", retryable=True)
         self._waiters.fail_all(error)
         self.notifier.fail_all(error)
-
-
-class _Done(NamedTuple, Generic[_T]):
-    """A durable outcome, and what its caller still waits for, if it asked to."""
-
-    outcome: Outcome[_T]
-    delivered: asyncio.Future[None] | None

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
+from catenula.base.counting import Counter, Histogram, Told, spread
 from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_LINK_CALLS,
@@ -51,7 +52,8 @@ class FrameServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = Log("frames")
         self.refused_connections = 0
-        self.dropped_notifications = 0
+        self._batches = Counter("status")
+        self._batch_sizes = Histogram(spread(1, 10_000))
 
     async def start(self, endpoint: Endpoint) -> None:
         """Accept connections; raises `LocalError`."""
@@ -127,10 +129,20 @@ class FrameServer:
         for connection in self._connections:
             if connection.role is not Role.FRONT_DOOR:
                 continue
+            self._batch_sizes.observe(count)
             if connection.waiting_bytes > MAX_NOTIFY_BUFFER_BYTES:
-                self.dropped_notifications += count
+                self._batches.add("dropped")
                 continue
+            self._batches.add("sent")
             connection.send(FrameKind.NOTIFY, 0, body)
+
+    def told(self) -> Told:
+        """What was counted, by the names of spec 06 §9."""
+        return {
+            "strangers_total": self.refused_connections,
+            "notification_batch_size": self._batch_sizes.told(),
+            "notification_batches_sent": self._batches.told(),
+        }
 
     async def stop(self, grace_seconds: float) -> None:
         """Accept nothing more, let running calls end, then cut the connections."""

@@ -160,6 +160,7 @@ class FrontDoor:
     ) -> None:
         self._links, self._worker_of = links, worker_of
         node = SharedNode(shared, committer, self._route)
+        self._store, self._committer = shared, committer
         self._shared = NodeService(node)  # type: ignore[arg-type]  # Routed methods do not reach it.
         self.notifier: Notifier[RawNotification] = Notifier()
         self._stopped = False
@@ -180,7 +181,7 @@ class FrontDoor:
             await link.opened()
 
     async def counters(self, timeout_seconds: float) -> dict[str, Any]:
-        """What each worker that answers has counted, by its number."""
+        """What each worker that answers has counted, by its number, and what this process has."""
         # All at once: those that hang must not use up the time of those that answer.
         asked = (link.metrics(timeout_seconds) for link in self._links)
         told = await asyncio.gather(*asked, return_exceptions=True)
@@ -192,6 +193,11 @@ class FrontDoor:
                 raise counters
             else:
                 found[str(number)] = counters
+        found["front door"] = {
+            **self.notifier.told(),
+            **self._store.told(),
+            **self._committer.counters.told(),
+        }
         return found
 
     async def unary(self, method: str, request: bytes) -> bytes:

@@ -1,61 +1,79 @@
 """What a validator counts, and the port on which Prometheus reads it (spec 06 §9).
 
-Counting is adding to plain integers; names, labels and texts are put on when somebody asks. Labels
-are methods of the public interface and kinds of errors, so their number is bounded. The library
-prometheus_client is imported only when there is a metrics port, and serves it from a thread.
+Counting is adding to plain integers (`catenula.base.counting`); labels and texts are put on when
+somebody asks. Labels are methods of the public interface, kinds of errors, phases and validators,
+so their number is bounded. The library prometheus_client is imported only when there is a metrics
+port, and serves it from a thread.
+
+The reference names many counters without the ending that Prometheus recommends. Names are its own,
+so that its dashboards work; a counter without ``_total`` is exported as untyped, because the
+library would add the ending.
 """
 
 import asyncio
-from bisect import bisect_left
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from catenula.base.counting import Counter, Histogram, Told
 from catenula.base.errors import LocalError
+from catenula.execution.meter import ExecutionMeter
 from catenula.transport.calls import StatusCode
 from catenula.transport.endpoints import FinishedCall
 from catenula.validator.addresses import HostPort
+from catenula.validator.configuration import ServerConfig
 from catenula.validator.driver import NodeDriver
+from catenula.worker import Worker
 
 LATENCY_BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 SCRAPE_SECONDS = 2.0
 """How long a worker may take to tell its counters."""
 
-Gauges = Mapping[str, float]
-"""Values by name; those ending in ``_total`` only ever grow."""
-
-
-_NAMES = {
-    "cross_chain_waiting": "cross_chain_message_tasks",
-    "cross_chain_dropped": "cross_chain_message_channel_full_total",
-    "notifications_dropped": "notifications_skipped_receiver_lag_total",
-    "strangers": "strangers_total",
-    "swept_chains": "swept_chains_total",
-}
-"""The names of spec 06 §9 for what processes tell each other, and counters marked as such."""
+TRAFFIC = "unknown"
+"""The label ``traffic_type``, as the reference sets it for calls that carry no tracing context."""
 
 
 class CallCounters:
-    """Counts the calls of the public port; see `CallObserver`."""
+    """Counts the calls of one port; see `CallObserver`.
 
-    def __init__(self) -> None:
-        self.finished: dict[tuple[str, StatusCode], int] = {}
-        self.latency_ms: dict[str, float] = {}
-        self.buckets: dict[str, list[int]] = {}
-        self.received_bytes = 0
-        self.sent_bytes = 0
+    ``prefix`` is ``proxy`` for the public port and ``server`` for a worker's own.
+    """
+
+    def __init__(self, prefix: str = "proxy") -> None:
+        self._prefix = prefix
+        self._count = Counter("method_name", "traffic_type")
+        self._success = Counter("method_name", "traffic_type")
+        self._errors = Counter("method_name", "traffic_type", "error_type")
+        self._cancelled = Counter("method_name", "traffic_type")
+        self._milliseconds = Histogram(LATENCY_BUCKETS_MS, "method_name", "traffic_type")
+        self._received_bytes = self._sent_bytes = 0
 
     def call_finished(self, call: FinishedCall, response: bytes | None) -> None:
         """See `CallObserver`."""
-        key = (call.method, call.code)
-        self.finished[key] = self.finished.get(key, 0) + 1
-        milliseconds = call.seconds * 1_000
-        self.latency_ms[call.method] = self.latency_ms.get(call.method, 0.0) + milliseconds
-        buckets = self.buckets.get(call.method)
-        if buckets is None:
-            buckets = self.buckets[call.method] = [0] * (len(LATENCY_BUCKETS_MS) + 1)
-        buckets[bisect_left(LATENCY_BUCKETS_MS, milliseconds)] += 1
-        self.received_bytes += call.request_bytes
-        self.sent_bytes += call.response_bytes
+        method = call.method
+        self._count.add(method, TRAFFIC)
+        if call.code is StatusCode.OK:
+            self._success.add(method, TRAFFIC)
+        else:
+            self._errors.add(method, TRAFFIC, call.code.name)
+        if call.code is StatusCode.CANCELLED:
+            self._cancelled.add(method, TRAFFIC)
+        self._milliseconds.observe(call.seconds * 1_000, method, TRAFFIC)
+        self._received_bytes += call.request_bytes
+        self._sent_bytes += call.response_bytes
+
+    def told(self) -> Told:
+        """Everything counted, by the names of spec 06 §9."""
+        prefix = self._prefix
+        return {
+            f"{prefix}_request_count": self._count.told(),
+            f"{prefix}_request_success": self._success.told(),
+            f"{prefix}_request_error": self._errors.told(),
+            f"{prefix}_request_cancelled": self._cancelled.told(),
+            f"{prefix}_request_latency": self._milliseconds.told(),
+            f"{prefix}_received_bytes_total": self._received_bytes,
+            f"{prefix}_sent_bytes_total": self._sent_bytes,
+        }
 
 
 class MetricsPort:
@@ -71,17 +89,19 @@ class MetricsPort:
         self._server.server_close()
 
 
-def serve_metrics(
-    address: HostPort, counters: CallCounters, gauges: Callable[[], Mapping[str, Gauges]]
-) -> MetricsPort:
-    """Serve the metrics of a validator; ``gauges`` gives values by worker, ``""`` for the whole.
+TellWorkers = Callable[[], Mapping[str, Told]]
+"""Gives what was counted by worker; the name ``""`` stands for the validator as a whole."""
 
-    It is called from another thread. Raises `LocalError` when the port is taken.
+
+def serve_metrics(address: HostPort, counters: CallCounters, tell: TellWorkers) -> MetricsPort:
+    """Serve the metrics of a validator; ``tell`` is called from another thread.
+
+    Raises `LocalError` when the port is taken.
     """
     from prometheus_client import CollectorRegistry, start_http_server
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(counters, gauges))
+    registry.register(_Collector(counters, tell))
     try:
         server, _ = start_http_server(address.port, addr=address.host, registry=registry)
     except OSError as error:
@@ -96,88 +116,93 @@ def serve_metrics(
 class _Collector:
     """Makes metric families of what is counted now."""
 
-    def __init__(self, counters: CallCounters, gauges: Callable[[], Mapping[str, Gauges]]) -> None:
-        self._counters, self._gauges = counters, gauges
+    def __init__(self, counters: CallCounters, tell: TellWorkers) -> None:
+        self._counters, self._tell = counters, tell
 
     def collect(self) -> Iterator[Any]:
         """Families, for prometheus_client."""
-        yield from self._calls()
-        yield from self._values()
-
-    def _calls(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-
-        counters = self._counters
-        label = ["method_name"]
-        count = CounterMetricFamily("linera_proxy_request_count", "Calls", labels=label)
-        success = CounterMetricFamily(
-            "linera_proxy_request_success", "Calls ended OK", labels=label
-        )
-        failed = CounterMetricFamily(
-            "linera_proxy_request_error", "Calls ended otherwise", labels=[*label, "error_type"]
-        )
-        totals: dict[str, int] = {}
-        for (method, code), number in sorted(counters.finished.items()):
-            totals[method] = totals.get(method, 0) + number
-            if code is StatusCode.OK:
-                success.add_metric([method], number)
-            else:
-                failed.add_metric([method, code.name], number)
-        for method, number in totals.items():
-            count.add_metric([method], number)
-        latency = HistogramMetricFamily(
-            "linera_proxy_request_latency", "Milliseconds from request to answer", labels=label
-        )
-        for method, buckets in sorted(counters.buckets.items()):
-            rows, below = [], 0
-            for limit, number in zip((*LATENCY_BUCKETS_MS, "+Inf"), buckets, strict=True):
-                below += number
-                rows.append((str(limit), below))
-            latency.add_metric([method], buckets=rows, sum_value=counters.latency_ms[method])
-        yield from (count, success, failed, latency)
-        for name, number in (
-            ("linera_proxy_received_bytes", counters.received_bytes),
-            ("linera_proxy_sent_bytes", counters.sent_bytes),
-        ):
-            yield CounterMetricFamily(name, "Bytes of messages", value=number)
-
-    def _values(self) -> Iterator[Any]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
         families: dict[str, Any] = {}
-        for worker, values in self._gauges().items():
-            for told, value in values.items():
-                name = _NAMES.get(told, told)
-                family = families.get(name)
-                if family is None:
-                    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-                    text = name.replace("_", " ")
-                    family = families[name] = kind(f"linera_{name}", text, labels=["worker"])
-                family.add_metric([worker], value)
+        for name, told in self._counters.told().items():
+            _add(families, name, told, {})
+        for worker, values in self._tell().items():
+            for name, told in values.items():
+                _add(families, name, told, {"worker": worker})
         yield from families.values()
 
 
-def driver_gauges(driver: NodeDriver) -> Gauges:
-    """What the workers of this process count."""
-    return {
-        "cross_chain_waiting": driver.waiting_cross_chain_requests,
-        "cross_chain_dropped": driver.dropped_cross_chain_requests,
+def _add(families: dict[str, Any], name: str, told: Any, labels: Mapping[str, str]) -> None:
+    """Add samples to the family ``name``, which is made at its first."""
+    from prometheus_client import Metric
+
+    family = families.get(name)
+    if family is None:
+        exported = f"linera_{name}".removesuffix("_total")
+        family = families[name] = Metric(exported, name.replace("_", " "), _kind(name, told))
+    if not isinstance(told, Mapping):
+        family.add_sample(f"linera_{name}", dict(labels), told)
+        return
+    for values, *numbers in told.get("counted", ()) or told.get("measured", ()):
+        named = {**labels, **dict(zip(told["labels"], values, strict=True))}
+        if "bounds" in told:
+            _add_measured(family, named, told["bounds"], *numbers)
+        else:
+            family.add_sample(f"linera_{name}", named, numbers[0])
+
+
+def _kind(name: str, told: Any) -> str:
+    if name.endswith("_total"):
+        return "counter"
+    if not isinstance(told, Mapping):
+        return "gauge"
+    return "histogram" if "bounds" in told else "unknown"
+
+
+def _add_measured(
+    family: Any, labels: Mapping[str, str], bounds: list[float], numbers: list[int], total: float
+) -> None:
+    below = 0
+    for bound, number in zip((*bounds, "+Inf"), numbers, strict=True):
+        below += number
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": f"{bound}"}, below)
+    family.add_sample(f"{family.name}_count", dict(labels), below)
+    family.add_sample(f"{family.name}_sum", dict(labels), total)
+
+
+def meter_for(config: ServerConfig) -> ExecutionMeter | None:
+    """What measures executions on a validator; None where nobody could read it."""
+    if config.metrics is None:
+        return None
+    return ExecutionMeter(lambda: time.perf_counter_ns() / 1_000)
+
+
+def driver_told(driver: NodeDriver) -> dict[str, Told]:
+    """What a node in one process has counted: as a whole, and by worker where there are several."""
+    whole: Told = {
+        **driver.told(),
+        **driver.notifier.told(),
         "loaded_chains": sum(worker.loaded_chains() for worker in driver.workers),
     }
+    if len(driver.workers) == 1:
+        return {"": {**whole, **worker_told(driver.worker)}}
+    parts = {str(number): worker_told(worker) for number, worker in enumerate(driver.workers)}
+    return {"": whole, **parts}
 
 
-def gauges_of_workers(
-    loop: asyncio.AbstractEventLoop, ask: Callable[[], Any]
-) -> Mapping[str, Gauges]:
+def worker_told(worker: Worker) -> Told:
+    """What one worker has counted."""
+    return {**worker.told(), **worker.shared.told()}
+
+
+def told_by_workers(loop: asyncio.AbstractEventLoop, ask: Callable[[], Any]) -> Mapping[str, Told]:
     """Ask worker processes, from another thread than that of the event loop; none when it ended.
 
-    ``ask`` makes the coroutine that gives gauges by worker.
+    ``ask`` makes the coroutine that gives what was counted by worker.
     """
     if not loop.is_running():
         return {}
     asked = asyncio.run_coroutine_threadsafe(ask(), loop)
     try:
-        found: Mapping[str, Gauges] = asked.result(SCRAPE_SECONDS)
+        found: Mapping[str, Told] = asked.result(SCRAPE_SECONDS)
     except TimeoutError:
         asked.cancel()
         return {}

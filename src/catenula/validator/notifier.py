@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from catenula.base.counting import Told, plain
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import MAX_SUBSCRIBER_QUEUE
 
@@ -37,6 +38,7 @@ class Subscription(Generic[_N]):
         if len(self._queue) >= MAX_SUBSCRIBER_QUEUE:
             self._queue.popleft()
             self.dropped += 1
+            self._notifier.skipped += 1
         self._queue.append(notification)
         self._signal()
 
@@ -75,6 +77,8 @@ class Notifier(Generic[_N]):
 
     def __init__(self) -> None:
         self._by_chain: dict[ChainId, list[Subscription[_N]]] = {}
+        self.sent = self.skipped = self.unheard = 0
+        """Notifications handed to subscribers, lost because one lagged, and for nobody."""
         self.watchers: list[Callable[[_N], None]] = []
         """Parts of the node itself that hear of every notification; they must not block."""
 
@@ -99,8 +103,21 @@ class Notifier(Generic[_N]):
         for notification in notifications:
             for watcher in self.watchers:
                 watcher(notification)
-            for subscription in self._by_chain.get(notification.chain_id, ()):
+            subscriptions = self._by_chain.get(notification.chain_id)
+            if subscriptions is None:
+                self.unheard += 1
+                continue
+            self.sent += len(subscriptions)
+            for subscription in subscriptions:
                 subscription.put(notification)
+
+    def told(self) -> Told:
+        """What was counted, by the names of spec 06 §9; for the process that has subscribers."""
+        return {
+            "notifications_sent_total": self.sent,
+            "notifications_skipped_receiver_lag": plain(self.skipped),
+            "notifications_dropped_no_receiver": plain(self.unheard),
+        }
 
     def fail_all(self, error: Exception) -> None:
         """End every subscription with an error (the node stops)."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from catenula.base.codec import codec_of
+from catenula.base.counting import Told
 from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_CROSS_CHAIN_QUEUE,
@@ -155,6 +156,16 @@ class Peers:
     def dropped(self) -> int:
         """Requests that were given up; outboxes have them."""
         return sum(queue.dropped for queue in self._queues if queue is not None)
+
+    def told(self) -> Told:
+        """What was counted of requests to other workers."""
+        return {
+            "cross_chain_peer_waiting": self.size,
+            "cross_chain_peer_dropped_total": self.dropped,
+            "cross_chain_peer_retries_total": sum(
+                queue.repeated for queue in self._queues if queue is not None
+            ),
+        }
 
     def start(self) -> None:
         """Connect to the others."""

@@ -21,11 +21,12 @@ from catenula.validator.driver import NodeDriver
 from catenula.validator.logs import Log
 from catenula.validator.metrics import (
     CallCounters,
-    Gauges,
     MetricsPort,
-    driver_gauges,
+    driver_told,
+    meter_for,
     serve_metrics,
 )
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.sweep import Sweeper
 from catenula.validator.tuning import tune_process
 from catenula.worker import Worker, WorkerConfig, initialize_store
@@ -115,8 +116,8 @@ async def start_validator_server(
     metrics: MetricsPort | None = None
     try:
         if config.metrics is not None:
-            gauges = partial(_gauges, driver)
-            metrics = serve_metrics(config.metrics, CallCounters(), gauges)
+            tell = partial(driver_told, driver)
+            metrics = serve_metrics(config.metrics, CallCounters(), tell)
         public = await serve_public(
             NodeService(driver),
             host=config.listen.host,
@@ -138,17 +139,14 @@ async def start_validator_server(
     return server
 
 
-def _gauges(driver: NodeDriver) -> dict[str, Gauges]:
-    return {"": driver_gauges(driver)}
-
-
 def make_worker(config: ServerConfig, store: Store, surroundings: Surroundings) -> Worker:
     """A worker of the validator over its store."""
     return Worker(
         store,
-        config=WorkerConfig(),
+        config=WorkerConfig(meter=meter_for(config)),
         secret=config.secret,
         applications=surroundings.applications,
+        make_oracles=LoopOracles,
     )
 
 

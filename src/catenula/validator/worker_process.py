@@ -6,14 +6,18 @@ worker it stops: somebody started a second one in its place, and two are one too
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catenula.base.counting import Told
 from catenula.base.errors import DecodeError
 from catenula.execution.applications import NativeApplications
 from catenula.protocol import Notification
 from catenula.storage.engine import Claim, Store
+from catenula.transport.calls import CallStatus, StatusCode
+from catenula.transport.endpoints import FinishedCall
 from catenula.transport.public_service import NodeService
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import committer_for
@@ -24,6 +28,8 @@ from catenula.validator.frame_server import FrameServer
 from catenula.validator.frames import Role
 from catenula.validator.front_door import encode_notifications
 from catenula.validator.logs import Log
+from catenula.validator.metrics import CallCounters, meter_for, worker_told
+from catenula.validator.oracles import LoopOracles
 from catenula.validator.ownership import PartitionOwnership
 from catenula.validator.peers import CROSS_CHAIN, Peers
 from catenula.validator.routing import partitions_of_worker, routing
@@ -51,13 +57,26 @@ class Place:
 class WorkerService:
     """Frames of the front door and of other workers, handled by a driver."""
 
-    def __init__(self, driver: NodeDriver, counters: Callable[[], Any]) -> None:
-        self._driver, self._counters = driver, counters
+    def __init__(self, driver: NodeDriver, tell: Callable[[], Any]) -> None:
+        self._driver, self._tell = driver, tell
         self._service = NodeService(driver)
+        self.calls = CallCounters("server")
 
     async def call(self, method: str, request: bytes) -> bytes:
         """See `FrameHandler`."""
-        return await self._service.unary(method, request)
+        start = time.perf_counter()
+        code, size = StatusCode.CANCELLED, 0
+        try:
+            response = await self._service.unary(method, request)
+            code, size = StatusCode.OK, len(response)
+            return response
+        except CallStatus as status:
+            code = status.code
+            raise
+        finally:
+            seconds = time.perf_counter() - start
+            call = FinishedCall(method, seconds, code, len(request), size)
+            self.calls.call_finished(call, None)
 
     async def deliver(self, request: bytes) -> None:
         """See `FrameHandler`; a request that cannot be read is dropped, sent again it stays so."""
@@ -70,7 +89,7 @@ class WorkerService:
 
     def metrics(self) -> Any:
         """See `FrameHandler`."""
-        return self._counters()
+        return self._tell()
 
 
 class NotificationPump:
@@ -105,7 +124,11 @@ class RunningWorker:
         self._ownership = PartitionOwnership(store, partitions, elsewhere=self.peers.send)
         self._ownership.on_loss.append(self._lose)
         worker = Worker(
-            store, config=WorkerConfig(), secret=config.secret, applications=NativeApplications()
+            store,
+            config=WorkerConfig(meter=meter_for(config)),
+            secret=config.secret,
+            applications=NativeApplications(),
+            make_oracles=LoopOracles,
         )
         self.driver = NodeDriver(
             worker,
@@ -114,7 +137,8 @@ class RunningWorker:
             address=f"worker {place.number}",
             ownership=self._ownership,
         )
-        self.server = FrameServer(WorkerService(self.driver, self.counters), place.secret)
+        self._service = WorkerService(self.driver, self.told)
+        self.server = FrameServer(self._service, place.secret)
         pump = NotificationPump(self.server.notify)
         self.driver.notifier.watchers.append(pump.put)
         self.sweeper = Sweeper(self.driver, serves=self._ownership.serves)
@@ -135,15 +159,16 @@ class RunningWorker:
         )
         self.lost.set()
 
-    def counters(self) -> dict[str, Any]:
-        """What this process has counted, as JSON data."""
+    def told(self) -> Told:
+        """What this process has counted, as JSON data, by the names of spec 06 §9."""
         return {
-            "cross_chain_waiting": self.driver.waiting_cross_chain_requests + self.peers.size,
-            "cross_chain_dropped": self.driver.dropped_cross_chain_requests + self.peers.dropped,
+            **self.driver.told(),
+            **worker_told(self.driver.worker),
+            **self.peers.told(),
+            **self.server.told(),
+            **self._service.calls.told(),
             "loaded_chains": self.driver.worker.loaded_chains(),
-            "notifications_dropped": self.server.dropped_notifications,
-            "strangers": self.server.refused_connections,
-            "swept_chains": self.sweeper.resent_chains,
+            "swept_chains_total": self.sweeper.resent_chains,
             "undelivered_chains": self.sweeper.waiting_chains,
         }
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+from catenula.base.counting import Told, plain
 from catenula.base.identifiers import CryptoHash
 from catenula.base.limits import MAX_CACHED_BLOCKS
 from catenula.protocol import Block
@@ -13,6 +14,7 @@ class BlockCache:
     def __init__(self, capacity: int = MAX_CACHED_BLOCKS) -> None:
         self._capacity = capacity
         self._blocks: OrderedDict[CryptoHash, Block] = OrderedDict()
+        self._hits = self._misses = 0
 
     def put(self, block: Block) -> None:
         """Remember a block."""
@@ -22,4 +24,17 @@ class BlockCache:
 
     def get(self, block_hash: CryptoHash) -> Block | None:
         """The block of this hash, if it is remembered."""
-        return self._blocks.get(block_hash)
+        found = self._blocks.get(block_hash)
+        if found is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return found
+
+    def told(self) -> Told:
+        """What was counted, by the names of spec 06 §9."""
+        return {
+            "value_cache_hit": plain(self._hits),
+            "value_cache_miss": plain(self._misses),
+            "value_cache_entries": len(self._blocks),
+        }

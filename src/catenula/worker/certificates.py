@@ -47,6 +47,10 @@ def handle_validated_certificate(
     )
     if vote is not None and step.node.secret is not None:
         step.node.verified.add_vote(vote, step.node.secret.public_key())
+        step.node.counters.voted(vote.value.kind)
+    step.node.counters.certificate_taken(
+        CertificateKind.VALIDATED, certificate.round, certificate.signatures
+    )
     step.save()
     step.notify_round(before)
     return step.reply()
@@ -67,6 +71,9 @@ def handle_timeout_certificate(step: Step, certificate: TimeoutCertificate) -> C
         raise MissingEarlierBlocks(current_block_height=chain.next_block_height)
     validity.check_epoch(chain.chain_id, chain.epoch, timeout.epoch)
     if chain.manager.handle_timeout_certificate(certificate, step.now):
+        step.node.counters.certificate_taken(
+            CertificateKind.TIMEOUT, certificate.round, certificate.signatures
+        )
         step.save()
     step.notify_round(before)
     return step.reply()

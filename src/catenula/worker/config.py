@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import TimeDelta
 from catenula.base.limits import BATCH_FILL_BYTES, MAX_LOADED_CHAINS
+from catenula.execution.meter import ExecutionMeter
 
 DEFAULT_GRACE_PERIOD_US = TimeDelta(500_000)
 
@@ -26,7 +27,7 @@ class WorkerConfig:
     """Settings of one worker.
 
     ``tracked_chains`` is None on a validator, which sends to every chain; on a client node it is
-    the set of chains it follows fully.
+    the set of chains it follows fully. ``meter`` measures executions, where that is wanted.
     """
 
     grace_period_us: TimeDelta = DEFAULT_GRACE_PERIOD_US
@@ -35,3 +36,4 @@ class WorkerConfig:
     cross_chain_chunk_bytes: int = BATCH_FILL_BYTES
     tracked_chains: set[ChainId] | None = None
     loaded_chains_limit: int = MAX_LOADED_CHAINS
+    meter: ExecutionMeter | None = None

@@ -11,6 +11,7 @@ from catenula.chain.errors import InvalidBlockChaining
 from catenula.execution.errors import EventsNotFound
 from catenula.protocol import (
     Block,
+    CertificateKind,
     ChainInfoResponse,
     Committee,
     ConfirmedBlockCertificate,
@@ -43,6 +44,11 @@ def handle_confirmed_certificate(
         _preprocess(step, block)
     else:
         _execute(step, block, blobs)
+        step.node.counters.block_added(block)
+        step.node.counters.outboxes_changed(*step.chain.outboxes.sizes())
+    step.node.counters.certificate_taken(
+        CertificateKind.CONFIRMED, certificate.round, certificate.signatures
+    )
     step.node.blocks.put(block)
     step.save()
     # Older messages are under way already, or are sent again when the chain is loaded again.

@@ -40,6 +40,7 @@ def _receive(step: Step, request: UpdateRecipient) -> None:
     elif received.confirmation is not None:
         step.save()
         step.actions.cross_chain_requests.append(received.confirmation)
+        step.node.counters.update_received(*step.chain.inboxes.sizes(request.sender))
         latest = received.confirmation.latest_height
         step.notify(NewIncomingBundle(request.sender, latest))
     else:

@@ -58,6 +58,7 @@ def _vote_on(step: Step, proposal: BlockProposal) -> None:
     )
     if vote is not None and step.node.secret is not None:
         step.node.verified.add_vote(vote, step.node.secret.public_key())
+        step.node.counters.voted(vote.value.kind)
     step.node.blocks.put(voted)
     step.save()
 

@@ -3,7 +3,7 @@
 from catenula.base.identifiers import ApplicationId, CryptoHash
 from catenula.chain.errors import NoFallbackMode
 from catenula.execution import queries
-from catenula.protocol import BlockHeight, ChainInfoQuery, ChainInfoResponse, Round
+from catenula.protocol import BlockHeight, CertificateKind, ChainInfoQuery, ChainInfoResponse, Round
 from catenula.worker.step import Step
 
 
@@ -15,9 +15,20 @@ def handle_chain_info_query(step: Step, query: ChainInfoQuery) -> ChainInfoRespo
         raise NoFallbackMode
     step.activate()
     response = step.reply(query)
+    _count(step, query, response)
     if query.create_network_actions:
         step.send_pending()
     return response
+
+
+def _count(step: Step, query: ChainInfoQuery, response: ChainInfoResponse) -> None:
+    info = response.info
+    inboxes = log_entries = None
+    if query.request_pending_message_bundles:
+        inboxes = len({item.origin for item in info.requested_pending_message_bundles})
+    if query.request_received_log_excluding_first_n is not None:
+        log_entries = len(info.requested_received_log)
+    step.node.counters.chain_queried(inboxes, log_entries)
 
 
 def _vote_for_timeout(step: Step, height: BlockHeight, round_: Round) -> None:
@@ -28,6 +39,7 @@ def _vote_for_timeout(step: Step, height: BlockHeight, round_: Round) -> None:
         chain.chain_id, chain.epoch, round=round_, now=step.now, key=step.node.secret
     )
     if voted:
+        step.node.counters.voted(CertificateKind.TIMEOUT)
         step.save()
 
 

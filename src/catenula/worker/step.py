@@ -5,6 +5,7 @@ survive a later failure of the same request (the *persisted* rows of spec 05 §5
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from catenula.base.crypto import ValidatorSecretKey
 from catenula.base.identifiers import ChainId
@@ -31,6 +32,7 @@ from catenula.storage.engine import Group
 from catenula.storage.shared import SharedOverlay, chain_root
 from catenula.worker.block_cache import BlockCache
 from catenula.worker.config import WorkerConfig
+from catenula.worker.counters import WorkCounters
 from catenula.worker.outcome import Actions
 from catenula.worker.verified import VerifiedSignatures
 
@@ -47,9 +49,11 @@ class Node:
         secret: ValidatorSecretKey | None,
         blocks: BlockCache,
         verified: VerifiedSignatures,
+        counters: WorkCounters,
     ) -> None:
         self.config, self.secret = config, secret
         self.blocks, self.verified = blocks, verified
+        self.counters = counters
 
 
 class Step:
@@ -103,9 +107,14 @@ class Step:
 
     def send_pending(self, targets: Iterable[ChainId] | None = None) -> None:
         """Send the unconfirmed messages of all recipients, or of the given ones."""
+        self.node.counters.timed_actions(partial(self._send_pending, targets))
+
+    def _send_pending(self, targets: Iterable[ChainId] | None) -> None:
         limit = self.node.config.cross_chain_chunk_bytes
         requests = cross_chain_requests(self.chain, targets, size_limit=limit)
         self.actions.cross_chain_requests.extend(requests)
+        for request in requests:
+            self.node.counters.outbox_sent(len(self.chain.outboxes.queue(request.recipient)))
 
     def notify_round(self, before: Round) -> None:
         """Tell subscribers if the current round has risen above ``before``."""

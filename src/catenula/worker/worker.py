@@ -8,17 +8,19 @@ W4, W6; together with the driver S2 and W1.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from catenula.base.counting import Told
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
-from catenula.execution.environment import Oracles
+from catenula.execution.environment import NeedsThread, Oracles
 from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
@@ -53,6 +55,7 @@ from catenula.worker import (
 )
 from catenula.worker.block_cache import BlockCache
 from catenula.worker.config import ProcessMode, WorkerConfig
+from catenula.worker.counters import WorkCounters
 from catenula.worker.environment import ClosedOracles, CommitteeCache, NodeEnvironment
 from catenula.worker.errors import BlobNotRequired
 from catenula.worker.outcome import Outcome
@@ -102,12 +105,20 @@ class Worker:
         self.committees = CommitteeCache(self.shared)
         self.verified = VerifiedSignatures()
         self._blocks = BlockCache()
-        self._node = Node(config=config, secret=secret, blocks=self._blocks, verified=self.verified)
+        self.counters = WorkCounters(config.meter)
+        self._node = Node(
+            config=config,
+            secret=secret,
+            blocks=self._blocks,
+            verified=self.verified,
+            counters=self.counters,
+        )
         self._applications = applications
         self._make_oracles = make_oracles
         self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
         self._uncommitted: dict[ChainId, SharedOverlay] = {}
         self._just_loaded: set[ChainId] = set()
+        self._resends_when_loaded = True
 
     @property
     def public_key(self) -> Secp256k1PublicKey | None:
@@ -124,21 +135,53 @@ class Worker:
             found = self._load(chain_id)
             self._evict()
             self._chains[chain_id] = found
-            self._just_loaded.add(chain_id)
+            if self._resends_when_loaded:
+                self._just_loaded.add(chain_id)
         else:
             self._chains.move_to_end(chain_id)
         return found
 
+    def apart(self, chain_id: ChainId, oracles: Oracles) -> "Worker":
+        """A worker for one request to a chain, with a copy of the chain that it loads itself.
+
+        What both share may be used by several threads. To be made, and its outcome taken over with
+        `adopt`, while nobody else changes the chain.
+        """
+        other = copy(self)
+        other._chains, other._uncommitted, other._just_loaded = OrderedDict(), {}, set()
+        other._make_oracles = lambda _: oracles
+        other._resends_when_loaded = chain_id not in self._chains or chain_id in self._just_loaded
+        return other
+
+    def adopt(self, other: "Worker", chain_id: ChainId) -> None:
+        """Take over the copy of a chain that a request of `apart` has left, uncommitted writes too.
+
+        Nothing is taken over when that request has dropped its copy.
+        """
+        chain = other._chains.get(chain_id)
+        if chain is None:
+            return
+        self.forget_chain(chain_id)
+        self._evict()
+        if self.config.tracked_chains is not None:
+            chain.outboxes.track(self.config.tracked_chains)
+        self._chains[chain_id] = chain
+        overlay = other._uncommitted.get(chain_id)
+        if overlay is not None:
+            self._uncommitted[chain_id] = overlay
+
     def _load(self, chain_id: ChainId) -> ChainState:
         environment = NodeEnvironment(self.shared, self.committees, self._applications)
         context = Context(self.store.partition(chain_root(chain_id)))
-        return ChainState(
+        chain = ChainState(
             chain_id,
             context,
             environment=environment,
             read_block=partial(self._read_block, environment),
             tracked=self.config.tracked_chains,
         )
+        chain.meter = self.counters.meter
+        return chain
 
     def _read_block(self, environment: NodeEnvironment, block_hash: CryptoHash) -> Block | None:
         source = environment.overlay or self.shared
@@ -170,6 +213,10 @@ class Worker:
         """How many chains are in memory."""
         return len(self._chains)
 
+    def told(self) -> Told:
+        """What this worker has counted, by the names of spec 06 §9."""
+        return {**self.counters.told(), **self._blocks.told()}
+
     # Running a handler
 
     def _run(self, chain_id: ChainId, now: Timestamp, flow: Flow[_T]) -> Outcome[_T]:
@@ -187,8 +234,9 @@ class Worker:
         reply: _T | None = None
         error: ProtocolError | None = None
         completed = False
+        is_new = chain_id in self._just_loaded
         try:
-            if chain_id in self._just_loaded:
+            if is_new:
                 # Requests that were under way when the chain was last in memory may be lost.
                 self._just_loaded.discard(chain_id)
                 step.send_pending()
@@ -198,6 +246,13 @@ class Worker:
             error = caught
             chain.rollback()
             completed = True
+        except NeedsThread:
+            if not step.writes():
+                chain.rollback()
+                completed = True
+            if is_new:
+                self._just_loaded.add(chain_id)
+            raise
         finally:
             environment.overlay = None  # type: ignore[attr-defined]  # As above.
             if not completed:
@@ -221,7 +276,13 @@ class Worker:
     ) -> Outcome[ChainInfoResponse]:
         """Vote on a proposal (spec 06 §4.3)."""
         chain_id = proposed.content.block.chain_id
-        return self._run(chain_id, now, lambda step: proposal.handle_block_proposal(step, proposed))
+        self.counters.proposal_received(proposed.content.round)
+        outcome = self._run(
+            chain_id, now, lambda step: proposal.handle_block_proposal(step, proposed)
+        )
+        if outcome.error is not None:
+            self.counters.proposal_rejected(outcome.error.code)
+        return outcome
 
     def handle_lite_certificate(
         self,
@@ -305,6 +366,7 @@ class Worker:
         self, chain_id: ChainId, stream_ids: Sequence[StreamId]
     ) -> Outcome[Mapping[StreamId, tuple[BlockHeight, CryptoHash]]]:
         """For each known stream the last executed block that published on it (spec 06 §2.2)."""
+        self.counters.streams_queried(len(stream_ids))
         streams = self.chain(chain_id).streams
         found: dict[StreamId, tuple[BlockHeight, CryptoHash]] = {}
         for stream_id in stream_ids:
@@ -326,6 +388,8 @@ class Worker:
 
         The outcome carries the first refusal as its error, beside the writes of the others.
         """
+
+        self.counters.batch_applied(len(requests))
 
         def apply(step: Step) -> None:
             refusal: ProtocolError | None = None

@@ -1,0 +1,190 @@
+"""Slow applications hold up their own chain, and nobody else (design §3 rule 1)."""
+
+import asyncio
+import threading
+from decimal import Decimal
+
+import pytest
+
+from catenula.base.errors import LocalError
+from catenula.base.identifiers import ChainId
+from catenula.base.integers import U64
+from catenula.client import local_node
+from catenula.client.errors import ClientError
+from catenula.execution.applications import NativeModule, Service
+from catenula.execution.environment import HttpRequest
+from catenula.execution.runtime import ContractRuntime
+from catenula.network.configuration import NetworkShape
+from catenula.protocol import NO_FEES, OracleHttp, OracleService, ResourceControlPolicy
+from catenula.validator.side_runs import RunLimits
+from tests.execution.scripted import COUNTER, scripted
+from tests.network.native import NativeNetwork, native_network
+from tests.network.support import asynchronous, balances
+from tests.validator.http_server import answered, http_server
+
+OPEN_POLICY = NO_FEES.replace(http_request_allow_list=frozenset({"127.0.0.1"}))
+
+
+def fetch(runtime: ContractRuntime, operation: bytes) -> bytes:
+    """A contract that fetches the URL it is given and answers with the body."""
+    return runtime.http_request(HttpRequest("GET", operation.decode(), (), b"")).body
+
+
+def ask_itself(runtime: ContractRuntime, operation: bytes) -> bytes:
+    """A contract that asks its own service."""
+    return runtime.query_service(runtime.application_id(), operation)
+
+
+def endless(moved: asyncio.Event | None = None) -> NativeModule:
+    """A service that does not answer but to "quick"; like Wasm code it can be ended.
+
+    ``moved`` is set once it runs on a thread of its own.
+    """
+
+    class Endless(Service):
+        def handle_query(self, argument: bytes) -> bytes:
+            if moved is not None and threading.current_thread() is not threading.main_thread():
+                loop.call_soon_threadsafe(moved.set)
+            while argument != b"quick":
+                self.runtime.check_execution_time()
+            return b"answer"
+
+    loop = asyncio.get_running_loop()
+    return NativeModule(scripted(operation=ask_itself).contract, Endless)
+
+
+def heights(stage: NativeNetwork, chain_id: ChainId) -> set[int]:
+    """What validators say how many blocks a chain has; one value if they agree."""
+    return {validator.chain(chain_id).next_block_height for validator in stage.network.validators}
+
+
+def shape(policy: ResourceControlPolicy = OPEN_POLICY) -> NetworkShape:
+    return NetworkShape(policy=policy)
+
+
+@asynchronous
+async def test_an_http_response_becomes_part_of_the_block() -> None:
+    async with http_server(a=answered(b"fetched")) as server, native_network(shape()) as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        fetcher = await stage.create(chain, scripted(operation=fetch))
+        receipt = await chain.operate(fetcher, server.url("/a").encode())
+        block = next(iter(chain.blocks(receipt.height)))
+        (responses,) = block.body.oracle_responses
+        (response,) = [found for found in responses if type(found) is OracleHttp]
+        assert response.response.body == b"fetched"
+        assert block.body.operation_results[0] == b"fetched"
+        await stage.network.settled()
+        assert len(stage.state_hashes(chain)) == 1
+        assert len(server.asked) >= 5
+
+
+@asynchronous
+async def test_a_slow_server_freezes_nobody_but_its_chain() -> None:
+    async with http_server(a=answered(b"at last")) as server, native_network(shape()) as stage:
+        slow = (await stage.network.wallet("slow", 10)).chain
+        alice = (await stage.network.wallet("alice", 10)).chain
+        bob = (await stage.network.wallet("bob")).chain
+        fetcher = await stage.create(slow, scripted(operation=fetch))
+        server.let_go.clear()
+        task = asyncio.create_task(slow.operate(fetcher, server.url("/a").encode()))
+        await server.arrived.wait()
+        await alice.transfer(bob, 1)
+        await bob.receive()
+        # A message to the busy chain waits for it, and those to others do not.
+        await alice.transfer(slow, 1)
+        await alice.transfer(bob, 1)
+        await bob.receive()
+        assert not task.done()
+        server.let_go.set()
+        await task
+        await slow.process_inbox()
+        await stage.network.settled()
+        assert balances(stage.network, slow.id) == {Decimal(11)}
+        assert balances(stage.network, bob.id) == {Decimal(2)}
+
+
+@asynchronous
+async def test_the_chain_is_seen_as_last_committed_while_its_application_runs() -> None:
+    def spend(runtime: ContractRuntime, operation: bytes) -> None:
+        runtime.close_chain()
+        fetch(runtime, operation)
+
+    async with http_server(a=answered(b"")) as server, native_network(shape()) as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        closer = await stage.create(chain, scripted(operation=spend))
+        await stage.network.settled()
+        server.let_go.clear()
+        task = asyncio.create_task(chain.operate(closer, server.url("/a").encode()))
+        await server.arrived.wait()
+        assert not chain.is_closed()
+        assert heights(stage, chain.id) == {2}
+        server.let_go.set()
+        await task
+        await stage.network.settled()
+        assert heights(stage, chain.id) == {3}
+
+
+@asynchronous
+async def test_a_service_that_takes_too_long_fails_the_operation_and_nothing_else() -> None:
+    policy = OPEN_POLICY.replace(maximum_service_oracle_execution_ms=U64(30))
+    async with native_network(shape(policy)) as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        application = await stage.create(chain, endless())
+        with pytest.raises(ClientError, match="MaximumServiceOracleExecutionTimeExceeded"):
+            await chain.operate(application, b"slow")
+        receipt = await chain.operate(application, b"quick")
+        (responses,) = next(iter(chain.blocks(receipt.height))).body.oracle_responses
+        assert OracleService(b"answer") in responses
+
+
+@asynchronous
+async def test_an_endless_query_of_a_user_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_node, "ASKING", RunLimits(0.1, ends_with_caller=True))
+    async with native_network() as stage:
+        alice, bob = (await stage.network.wallet("alice", 10)), (await stage.network.wallet("bob"))
+        application = await stage.create(alice.chain, endless())
+        with pytest.raises(ClientError, match="MaximumExecutionTimeExceeded"):
+            await alice.chain.query(application, b"slow")
+        await alice.chain.transfer(bob.chain, 1)
+        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+
+
+@asynchronous
+async def test_a_query_ends_with_whoever_asked() -> None:
+    async with native_network() as stage:
+        alice = await stage.network.wallet("alice", 10)
+        moved = asyncio.Event()
+        application = await stage.create(alice.chain, endless(moved))
+        driver = alice.client.context.local.driver
+        task = asyncio.create_task(alice.chain.query(application, b"slow"))
+        await moved.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+        await driver.side_runs.settled()
+
+
+@asynchronous
+async def test_a_node_that_stops_ends_what_runs() -> None:
+    async with native_network() as stage:
+        alice = await stage.network.wallet("alice", 10)
+        moved = asyncio.Event()
+        application = await stage.create(alice.chain, endless(moved))
+        driver = alice.client.context.local.driver
+        task = asyncio.create_task(alice.chain.query(application, b"slow"))
+        await moved.wait()
+        await driver.stop()
+        with pytest.raises(LocalError, match=r"stops|stopped"):
+            await task
+        assert not driver.side_runs.count
+
+
+@asynchronous
+async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with native_network() as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        counter = await stage.create(chain, COUNTER)
+        monkeypatch.setattr("catenula.validator.side_runs.Thread", None)
+        await chain.operate(counter, b"\x01")
+        assert (await chain.query(counter, b"")).response == b"1"
