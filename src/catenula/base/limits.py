@@ -135,6 +135,9 @@ MAX_CLOCK_WAITS = 20
 MAX_PROPOSAL_HELP = 8
 """How often missing data of one proposal of another owner is fetched."""
 
+MAX_BLOBS_SENT_IN_HELP = 64
+"""Blobs of applications that a validator may ask for while it looks at one proposal."""
+
 MAX_PROCESSING_HELP = 64
 """How often new missing items of one certificate are fetched before giving up."""
 
@@ -331,8 +334,8 @@ MAX_WASM_TYPES = 1_000_000
 MAX_WASM_IMPORTS = 1_000
 """Imports of one module; the host offers fewer than a hundred functions."""
 
-MAX_WASM_FUNCTIONS = 1_000_000
-"""Functions of one module (the reference's validator has the same bound)."""
+MAX_WASM_FUNCTIONS = 100_000
+"""Functions of one module; the reference allows ten times as many."""
 
 MAX_WASM_TABLES = 100
 """Tables of one module (the reference's validator has the same bound)."""
@@ -364,8 +367,32 @@ MAX_WASM_BRANCH_TARGETS = 131_072
 MAX_WASM_NESTING = 10_000
 """Blocks inside each other in one function; the reference has no bound."""
 
+MAX_WASM_LOOP_NESTING = 200
+"""Loops inside each other in one function; the reference has no bound."""
+
+MAX_WASM_LOCAL_WORK = 10_000_000
+"""Locals times loops around them, summed over the functions of one module.
+
+Compilers do work for each pair, although each takes a byte or two in the module.
+"""
+
+LARGE_WASM_FUNCTION_BYTES = 128 << 10
+"""Modules with a larger function are compiled by a method whose time does not explode with it."""
+
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""
 
-MAX_BLOBS_SENT_IN_HELP = 64
-"""Blobs of applications that a validator may ask for while it looks at one proposal."""
+MAX_WASM_STACK_BYTES = 512 << 10
+"""Stack of one instance; the engine's usual size. The reference's depends on its engine."""
+
+WASM_EPOCH_SECONDS = 0.005
+"""How often running guest code asks whether time is up."""
+
+MAX_HOST_CALL_BYTES = 512 << 20
+"""What one call of the host may pass, pointed-to content counted each time it is pointed to."""
+
+MAX_COMPILED_MODULES = 256
+"""Compiled modules of one kind that a process keeps in memory."""
+
+MAX_MODULE_CACHE_BYTES = 1 << 30
+"""Compiled modules on disk; the least recently used go first."""

@@ -222,6 +222,10 @@ class Inboxes:
             self._nonempty.replace(dict.fromkeys(origins, True))
         return sorted(origins)
 
+    def waiting(self) -> int:
+        """How many bundles wait in all inboxes together."""
+        return sum(self.sizes(origin)[0] for origin in self.nonempty_origins())
+
     def pending(self, action: MessageAction) -> tuple[IncomingBundle, ...]:
         """Every waiting bundle, by origin and then in order, with ``action``."""
         return tuple(

@@ -10,9 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from catenula.client.watcher import Watcher
+
+if TYPE_CHECKING:
+    from catenula.client.context import ClientContext
 
 
 @dataclass(slots=True)
@@ -56,27 +61,29 @@ class Output:
             click.echo(click.style(text, dim=True), err=True)
 
     @contextmanager
-    def progress(self, text: str) -> Iterator["Progress"]:
-        """A sign of life on the terminal while something takes long."""
+    def progress(self, text: str, context: "ClientContext | None" = None) -> Iterator["Progress"]:
+        """A bar on the terminal while something takes long; it fills once somebody says how much.
+
+        The flows of the client of ``context`` tell it meanwhile.
+        """
         if not self.has_audience:
             yield Progress()
             return
-        from rich.console import Console
+        from catenula.cli.bars import show_bar
 
-        with Console(stderr=True, highlight=False).status(f"[dim]{text}…[/]") as status:
-            yield _Spinner(status)
+        with show_bar(text) as bar:
+            if context is None:
+                yield bar
+                return
+            before, context.watcher = context.watcher, bar
+            try:
+                yield bar
+            finally:
+                context.watcher = before
 
 
-class Progress:
+class Progress(Watcher):
     """Where a long task tells how far it is; says nothing without a terminal."""
 
     def update(self, text: str) -> None:
-        """Replace what is shown."""
-
-
-class _Spinner(Progress):
-    def __init__(self, status: Any) -> None:
-        self._status = status
-
-    def update(self, text: str) -> None:
-        self._status.update(f"[dim]{text}…[/]")
+        """Replace the words that are shown."""

@@ -9,7 +9,7 @@ once, when the command ends, and also when it fails: what became final stays kno
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
 from catenula.cli.lazy import suggestion
-from catenula.cli.output import Output
+from catenula.cli.output import Output, Progress
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
@@ -65,6 +65,10 @@ class Session:
                 retryable=False,
             )
         return found
+
+    def progress(self, text: str) -> "AbstractContextManager[Progress]":
+        """A bar on the terminal that follows what the client does meanwhile."""
+        return self.output.progress(text, self.client.context)
 
     async def chain(self, chain_id: ChainId | None = None) -> ChainClient:
         """A chain as the wallet file knows it; one that is not in the wallet can only be read."""

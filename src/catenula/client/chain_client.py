@@ -217,7 +217,9 @@ class ChainClient(ChainCommands, ApplicationCommands):
         """
         certificates: list[ConfirmedBlockCertificate] = []
         await self.context.local.driver.settled()
+        taken = 0
         while True:
+            self._tell_inbox(taken)
             try:
                 outcome = await self.execute()
             except EmptyBlock:
@@ -225,6 +227,14 @@ class ChainClient(ChainCommands, ApplicationCommands):
             if not isinstance(outcome, Committed):
                 return certificates, outcome
             certificates.append(outcome.value)
+            taken += sum(1 for _ in outcome.value.block.proposed.incoming_bundles())
+
+    def _tell_inbox(self, taken: int) -> None:
+        watcher = self.context.watcher
+        if watcher.is_listening:
+            waiting = self.state().inboxes.waiting()
+            if taken + waiting:
+                watcher.told(("inbox", self.chain_id), taken, taken + waiting)
 
     async def estimate(
         self, operations: Sequence[Operation] = (), blobs: Sequence[BlobContent] = ()

@@ -14,6 +14,7 @@ from catenula.client.scheduler import RequestScheduler
 from catenula.client.signers import Signer
 from catenula.client.trust import Committees
 from catenula.client.wallet import Wallet
+from catenula.client.watcher import NOBODY, Watcher
 from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 
@@ -38,6 +39,8 @@ class ClientContext:
     downloads: RequestScheduler
     turns: "ChainTurns | None" = None
     """Where other processes use the store too."""
+    watcher: Watcher = NOBODY
+    """Hears how far downloads, uploads and inboxes are."""
     synchronizing: ChainLocks = field(default_factory=ChainLocks)
     """Blocks of a chain are processed by one task at a time; nobody downloads meanwhile."""
 

@@ -8,6 +8,7 @@ from catenula.client.context import ClientContext
 from catenula.client.processing import process_certificate
 from catenula.client.remote_node import RemoteNode
 from catenula.client.synchronize import fetch_chain_info, follow_quorum
+from catenula.client.watcher import Span
 from catenula.protocol import ChainInfo, ChainInfoQuery, ConfirmedBlockCertificate
 from catenula.worker import ProcessMode
 
@@ -49,6 +50,8 @@ async def _download(
     last = info.next_block_height
     if until.next_height is not None:
         last = min(last, until.next_height)
+    first = context.local.chain(chain_id).next_block_height
+    span = Span(context.watcher, chain_id, start=first, goal=last)
     while (start := context.local.chain(chain_id).next_block_height) < last:
         heights = [BlockHeight(height) for height in range(start, min(last, start + size))]
         for certificate in await remote.certificates_by_heights(chain_id, heights):
@@ -57,3 +60,4 @@ async def _download(
             await process_certificate(
                 context, certificate, mode=ProcessMode.EXECUTE, sources=(remote,)
             )
+            span.reached(certificate.block.height + 1)

@@ -22,6 +22,7 @@ from catenula.client.processing import check_certificate, process_certificate, u
 from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.synchronize import sender_mode
+from catenula.client.watcher import Span
 from catenula.protocol import ChainAndHeight, ChainInfoQuery, ConfirmedBlockCertificate
 from catenula.worker import ProcessMode
 
@@ -66,11 +67,14 @@ async def _receive_logs(
             heights.setdefault(entry.height, []).append(remote)
     limit = asyncio.Semaphore(context.options.max_joined_tasks)
     handled: set[tuple[ChainId, BlockHeight]] = set()
+    total = sum(map(len, by_sender.values()))
+    span = Span(context.watcher, ("received", chain_id), start=0, goal=total)
 
     async def receive(sender: ChainId, wanted: Wanted) -> None:
         async with limit:
             done = await _receive_from_sender(context, chain_id, sender, wanted)
             handled.update((sender, height) for height in done)
+            span.reached(len(handled))
 
     await asyncio.gather(*(receive(sender, wanted) for sender, wanted in by_sender.items()))
     advanced = {

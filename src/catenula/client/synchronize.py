@@ -19,6 +19,7 @@ from catenula.client.processing import (
 from catenula.client.quorum import Counting, communicate_with_quorum
 from catenula.client.remote_node import RemoteNode
 from catenula.client.trust import Trust
+from catenula.client.watcher import Span
 from catenula.protocol import (
     BlobId,
     BlockProposal,
@@ -163,6 +164,8 @@ async def download_blocks(
 ) -> None:
     """Execute the chain's blocks below ``until``, from the local store where it has them."""
     local, size = context.local, context.options.certificate_batch_size
+    first = local.chain(chain_id).next_block_height
+    span = Span(context.watcher, chain_id, start=first, goal=until)
     while (start := local.chain(chain_id).next_block_height) < until:
         stored = local.certificate_at(chain_id, start)
         if stored is not None:
@@ -172,11 +175,14 @@ async def download_blocks(
             heights = [BlockHeight(height) for height in range(start, end)]
             batch = await context.downloads.certificates_by_heights(remote, chain_id, heights)
         async with context.synchronizing.lock(chain_id):
-            await _execute_blocks(context, batch, remote)
+            await _execute_blocks(context, batch, remote, span)
 
 
 async def _execute_blocks(
-    context: ClientContext, batch: Sequence[ConfirmedBlockCertificate], remote: RemoteNode
+    context: ClientContext,
+    batch: Sequence[ConfirmedBlockCertificate],
+    remote: RemoteNode,
+    span: Span,
 ) -> None:
     for certificate in batch:
         # The same blocks may have come from elsewhere meanwhile.
@@ -184,6 +190,7 @@ async def _execute_blocks(
             await process_certificate(
                 context, certificate, mode=ProcessMode.EXECUTE, sources=(remote,)
             )
+        span.reached(certificate.block.height + 1)
 
 
 # Consensus of the height being decided

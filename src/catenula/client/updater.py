@@ -11,6 +11,7 @@ from catenula.client.errors import Explanation, LocalNodeLagging, Reason
 from catenula.client.hedged import hedged
 from catenula.client.processing import process_certificate
 from catenula.client.remote_node import RemoteNode
+from catenula.client.watcher import Span
 from catenula.protocol import (
     EPOCH_STREAM_NAME,
     BlobId,
@@ -178,11 +179,14 @@ async def _send_range(
 ) -> None:
     if start == 0:
         await send_description(context, remote, update.chain_id)
+    work = (remote.public_key, update.chain_id)
+    span = Span(context.watcher, work, start=start, goal=update.target_height)
     for number in range(start, update.target_height):
         certificate = context.local.certificate_at(update.chain_id, BlockHeight(number))
         # A sparse copy of a sender's chain has gaps, which is intended.
         if certificate is not None:
             await send_confirmed_certificate(context, remote, certificate, blocking=update.blocking)
+        span.reached(number + 1)
 
 
 async def send_description(context: ClientContext, remote: RemoteNode, chain_id: ChainId) -> None:

@@ -18,6 +18,7 @@ from catenula.base.integers import Amount
 from catenula.client.client import Client, ClientSetup
 from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.wallet import WalletChain
+from catenula.client.watcher import NOBODY, Span, Watcher
 from catenula.network.devnet_files import LOOPBACK, DevnetFiles, DevnetFolder
 from catenula.network.devnet_servers import EmbeddedServers, ServersInProcesses
 from catenula.network.ports import check_free
@@ -57,24 +58,31 @@ class RunPlan:
 class Devnet:
     """A network that runs; made by `Devnet.start`."""
 
-    def __init__(self, files: DevnetFiles, plan: RunPlan) -> None:
+    def __init__(self, files: DevnetFiles, plan: RunPlan, watcher: Watcher = NOBODY) -> None:
         self.files, self.plan = files, plan
         servers = ServersInProcesses if plan.processes else EmbeddedServers
-        self._servers = servers(files, lasting=plan.lasting)
+        parts = len(files.servers) + (plan.faucet is not None)
+        self._span = Span(watcher, "parts", start=0, goal=parts)
+        self._servers = servers(files, lasting=plan.lasting, span=self._span)
         self._client: Client | None = None
         self._faucet: FaucetServer | None = None
 
     @classmethod
     async def start(
-        cls, files: DevnetFiles, plan: RunPlan, *, write_files: Callable[[], None] | None = None
+        cls,
+        files: DevnetFiles,
+        plan: RunPlan,
+        *,
+        write_files: Callable[[], None] | None = None,
+        watcher: Watcher = NOBODY,
     ) -> "Devnet":
         """Start everything; all ports have answered when this returns.
 
         ``write_files`` runs beside it: a new network need not be on disk before it serves, only
-        before anybody is told of it. Raises `LocalError`, for a taken port one that names it; then
-        nothing is left running.
+        before anybody is told of it. ``watcher`` hears of every part that runs. Raises
+        `LocalError`, for a taken port one that names it; then nothing is left running.
         """
-        devnet = cls(files, plan)
+        devnet = cls(files, plan, watcher)
         devnet._check_ports()
         try:
             await devnet._start(write_files or _nothing)
@@ -106,6 +114,7 @@ class Devnet:
         writing.result()
         if self.plan.faucet is not None:
             await self._start_faucet(self.plan.faucet)
+            self._span.reached(len(self.files.servers) + 1)
 
     def _places(self) -> list[Place]:
         return [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError
+from catenula.client.watcher import Span
 from catenula.execution.applications import NativeApplications
 from catenula.network.devnet_files import DevnetFiles
 from catenula.storage.engine import Store, open_store
@@ -31,10 +32,11 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 
 
 class EmbeddedServers:
-    """All validators in this process, each behind its port."""
+    """All validators in this process, each behind its port; ``span`` hears of each that serves."""
 
-    def __init__(self, files: DevnetFiles, *, lasting: bool) -> None:
+    def __init__(self, files: DevnetFiles, *, lasting: bool, span: Span) -> None:
         self._files, self._lasting = files, lasting
+        self._span = span
         self._threads = CommitThreads()
         self._stores: list[Store] = []
         self._servers: list[ValidatorServer] = []
@@ -52,6 +54,7 @@ class EmbeddedServers:
                 config, store, genesis=self._files.genesis, surroundings=surroundings
             )
             self._servers.append(server)
+            self._span.reached(index + 1)
 
     def _location(self, index: int) -> str:
         return self._files.folder.validator_storage(index) if self._lasting else "memory:"
@@ -105,10 +108,14 @@ def _grpc_provider(root_certificates: bytes | None = None) -> "NodeProvider":
 
 
 class ServersInProcesses:
-    """A front door and worker processes per validator, watched by one supervisor."""
+    """A front door and worker processes per validator, watched by one supervisor.
 
-    def __init__(self, files: DevnetFiles, *, lasting: bool) -> None:
+    ``span`` hears of each validator that serves.
+    """
+
+    def __init__(self, files: DevnetFiles, *, lasting: bool, span: Span) -> None:
         self._files = files
+        self._span = span
         self._supervisor: Supervisor | None = None
         self._validators: list[RunningValidator] = []
 
@@ -125,8 +132,9 @@ class ServersInProcesses:
                 genesis=self._files.genesis,
             )
             self._validators.append(started)
-        for validator in self._validators:
+        for number, validator in enumerate(self._validators):
             await validator.wait_ready()
+            self._span.reached(number + 1)
 
     def provider(self) -> "NodeProvider":
         """Connections over gRPC, which trust the network's own certificate."""

@@ -72,6 +72,7 @@ def test_a_table_number_may_be_padded() -> None:
     ],
 )
 def test_contracts_cannot_name_what_is_added(text: str) -> None:
+    """Invariant A1."""
     code = wat(f"(module {text})")
     wasmtime.Module.validate(ENGINE, prepare_contract(code))
     beyond = code.replace(b"\x24\x00", b"\x24\x01").replace(b"\x10\x00", b"\x10\x02")

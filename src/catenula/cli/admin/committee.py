@@ -173,7 +173,7 @@ async def _check_online(session: Session, changes: Changes) -> None:
         for key, state in changes.items()
         if state is not None
     ]
-    with session.output.progress("asking the validators whether they are there"):
+    with session.progress("asking the validators whether they are there"):
         await check_online(session.client, nodes)
 
 
@@ -182,7 +182,7 @@ async def _change(session: Session, edit: Edit, *, dry_run: bool) -> bool:
     chain = await _admin(session)
     if dry_run:
         return await _estimate(session, chain, edit)
-    with session.output.progress("starting a new epoch"):
+    with session.progress("starting a new epoch"):
         certificate = await change_committee(chain, edit)
     if certificate is not None:
         data = {"epoch": int(chain.state().epoch), **block_data(certificate)}
@@ -193,7 +193,7 @@ async def _change(session: Session, edit: Edit, *, dry_run: bool) -> bool:
 
 async def _admin(session: Session) -> ChainClient:
     await session.chain(session.client.admin_chain_id)
-    with session.output.progress("synchronizing the admin chain"):
+    with session.progress("synchronizing the admin chain"):
         return await admin_chain(session.client)
 
 
@@ -229,7 +229,7 @@ def revoke(invocation: Invocation, epoch: Epoch, dry_run: bool) -> None:
             estimate = await chain.estimate(operations)
             show_estimate(session, chain, operations=operations, estimate=estimate)
             return
-        with session.output.progress("revoking epochs"):
+        with session.progress("revoking epochs"):
             certificate = await revoke_epochs(chain, epoch)
         session.output.result(block_data(certificate))
 

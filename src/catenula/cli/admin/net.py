@@ -23,6 +23,7 @@ from catenula.cli.admin.signals import stop_signal, until_stopped
 from catenula.cli.command import Invocation, command, run
 from catenula.cli.output import Output
 from catenula.cli.parameters import AMOUNT
+from catenula.client.watcher import Watcher
 
 if TYPE_CHECKING:
     from catenula.network.devnet import Devnet, RunPlan
@@ -220,7 +221,8 @@ async def _up(output: Output, options: dict[str, Any]) -> None:
     lasting = options["path"] is not None
     path = options["path"] or Path(tempfile.mkdtemp(prefix="catenula-net-"))
     try:
-        devnet = await until_stopped(stop, _start(path, options))
+        with output.progress("starting the network") as progress:
+            devnet = await until_stopped(stop, _start(path, options, progress))
         if devnet is not None:
             await _serve(output, devnet, stop)
     finally:
@@ -229,16 +231,16 @@ async def _up(output: Output, options: dict[str, Any]) -> None:
     click.echo("done", err=True)
 
 
-async def _start(path: Path, options: dict[str, Any]) -> "Devnet":
+async def _start(path: Path, options: dict[str, Any], watcher: Watcher) -> "Devnet":
     from catenula.network.devnet import Devnet
 
     files, write = _files(path, options)
     plan = _run_plan(options)
     if not plan.lasting:
-        return await Devnet.start(files, plan, write_files=write)
+        return await Devnet.start(files, plan, write_files=write, watcher=watcher)
     # What is to last must be on disk before anything is promised.
     write()
-    return await Devnet.start(files, plan)
+    return await Devnet.start(files, plan, watcher=watcher)
 
 
 async def _serve(output: Output, devnet: "Devnet", stop: asyncio.Event) -> None:

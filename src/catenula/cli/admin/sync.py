@@ -37,7 +37,7 @@ def sync(
             await check_online(session.client, (node,))
         chosen = chains or tuple(session.wallet.content.chain_ids())
         remote = remote_node(session.client, node, public_key)
-        with session.output.progress(f"sending {len(chosen)} chains to {address}"):
+        with session.progress(f"sending {len(chosen)} chains to {address}"):
             await push_chains(session.client, remote, chosen)
         session.output.result({"address": address, "chains": [str(chain) for chain in chosen]})
 

@@ -81,11 +81,11 @@ async def _query_committee(
     chain = await session.chain(chain_id)
     committee = chain.state().current_committee()
     reports = []
-    with session.output.progress("asking the validators") as progress:
-        for key, state in committee.validators.items():
-            if state.votes < min_votes:
-                continue
+    with session.progress("asking the validators") as progress:
+        asked = [item for item in committee.validators.items() if item[1].votes >= min_votes]
+        for number, (key, state) in enumerate(asked):
             progress.update(f"asking {state.network_address}")
+            progress.told("validators", number, len(asked))
             node = connect(session, state.network_address, key)
             reports.append(
                 await query_validator(

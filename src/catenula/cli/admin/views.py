@@ -47,7 +47,7 @@ def compare(
             _remote(session, address, public_keys[index] if index < len(public_keys) else None)
             for index, address in enumerate(addresses)
         ]
-        with session.output.progress("asking the validators"):
+        with session.progress("asking the validators"):
             found = await compare_views(
                 session.client, chain.chain_id, remotes or session.client.context.nodes()
             )

@@ -29,7 +29,7 @@ async def make_block(
         estimate = await chain.estimate(operations, blobs)
         show_estimate(session, chain, operations=operations, estimate=estimate)
         return None
-    with session.output.progress("making a block"):
+    with session.progress("making a block"):
         certificate = await chain.commit(operations, blobs)
     await session.note_block(certificate)
     return certificate
@@ -91,7 +91,7 @@ async def take_in_messages(
             show_estimate(session, chain, operations=(), estimate=estimate)
         return None
     made: list[ConfirmedBlockCertificate] = []
-    with session.output.progress("taking in messages") as progress:
+    with session.progress("taking in messages") as progress:
         while True:
             certificates, stopped = await chain.process_inbox()
             made += certificates
@@ -123,7 +123,7 @@ async def show_pending(session: Session, chain: ChainClient) -> None:
 
 async def finish_pending(session: Session, chain: ChainClient) -> ConfirmedBlockCertificate | None:
     """The block that was pending, once it is final; None when there was none."""
-    with session.output.progress("finishing the block"):
+    with session.progress("finishing the block"):
         await chain.synchronize()
         while True:
             outcome = await chain.process_pending_block()

@@ -33,7 +33,7 @@ def sync(
 
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)
-        with session.output.progress("synchronizing"):
+        with session.progress("synchronizing"):
             if next_height is None and until_block_time is None:
                 await chain.synchronize()
             else:
@@ -62,7 +62,7 @@ def process_inbox(invocation: Invocation, chain_id: ChainId | None, dry_run: boo
                     next_step="give the chain an owner with `catenula assign`",
                 )
             )
-        with session.output.progress("synchronizing"):
+        with session.progress("synchronizing"):
             await chain.synchronize()
         made = await take_in_messages(session, chain, dry_run=dry_run)
         if made is not None:

@@ -30,7 +30,7 @@ def assign(invocation: Invocation, owner: AccountOwner, chain_id: ChainId) -> No
     """Take a chain into the wallet for one of its owners."""
 
     async def body(session: "Session") -> None:
-        with session.output.progress("synchronizing"):
+        with session.progress("synchronizing"):
             await session.client.assign(owner, chain_id)
         session.set_owner(chain_id, owner)
         if not await session.keys.contains_key(owner):

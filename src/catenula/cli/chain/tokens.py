@@ -75,7 +75,7 @@ def sync_balance(invocation: Invocation, account: Account | None) -> None:
         session.output.warn("this command is deprecated; use sync, then query-balance")
         named = _named(session, account)
         chain = await session.chain(named.chain_id)
-        with session.output.progress("synchronizing"):
+        with session.progress("synchronizing"):
             await chain.synchronize()
         _show(session, named, await chain.query_balance(named.owner))
 

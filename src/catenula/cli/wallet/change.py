@@ -45,7 +45,7 @@ def follow_chain(invocation: Invocation, chain_id: ChainId, sync: bool) -> None:
     """Take a chain into the wallet without an owner, to read it."""
 
     async def body(session: Session) -> None:
-        with session.output.progress("looking for the chain"):
+        with session.progress("looking for the chain"):
             if session.wallet.content.entry(chain_id) is None:
                 await session.client.follow(chain_id)
                 session.set_owner(chain_id, None)

@@ -53,7 +53,7 @@ async def _learn_committees(session: Session) -> None:
 
     The admin chain enters the wallet, so that the committee is found again.
     """
-    with session.output.progress("synchronizing the admin chain"):
+    with session.progress("synchronizing the admin chain"):
         await synchronize_admin_chain(session.client.context)
     session.set_owner(session.client.context.admin_chain_id, None)
 
@@ -92,7 +92,8 @@ def _genesis_of_faucet(url: str, invocation: Invocation) -> GenesisConfig:
             output.warn(f"the faucet does not tell its version: {error}")
             return None, genesis
 
-    version, genesis = invocation.run_alone(ask())
+    with output.progress("asking the faucet for the network"):
+        version, genesis = invocation.run_alone(ask())
     if version is not None:
         _compare_version(version, output)
     return genesis
@@ -119,7 +120,7 @@ def request_chain(invocation: Invocation, faucet: str, set_default: bool) -> Non
 
     async def body(session: Session) -> None:
         owner = session.new_owner()
-        with session.output.progress("asking the faucet"):
+        with session.progress("asking the faucet"):
             description = await FaucetClient(faucet).claim(owner)
         chain_id = description.chain_id
         session.insert_new(description, owner)
@@ -127,7 +128,7 @@ def request_chain(invocation: Invocation, faucet: str, set_default: bool) -> Non
             session.wallet.content = session.wallet.content.with_default(chain_id)
         session.wallet.save()
         session.client.context.local.worker.track_chain(chain_id)
-        with session.output.progress("synchronizing"):
+        with session.progress("synchronizing"):
             await (await session.chain(chain_id)).synchronize()
         data = {"chain_id": str(chain_id), "owner": str(owner)}
         session.output.result(data, f"{chain_id}\n{owner}")

@@ -8,6 +8,7 @@ from catenula.client.background import Update
 from catenula.client.client import Client
 from catenula.client.remote_node import UNKNOWN_KEY, RemoteNode
 from catenula.client.updater import bring_up_to_date
+from catenula.client.watcher import Span
 from catenula.protocol import ChainInfo, ChainInfoResponse
 from catenula.transport.validator_node import ValidatorNode
 
@@ -47,7 +48,10 @@ async def push_chains(client: Client, remote: RemoteNode, chain_ids: Iterable[Ch
     """
     admin = client.admin_chain_id
     wanted = [chain_id for chain_id in chain_ids if chain_id != admin]
-    for chain_id in [admin, *wanted]:
+    span = Span(client.context.watcher, "chains", start=0, goal=1 + len(wanted))
+    for number, chain_id in enumerate([admin, *wanted]):
+        span.reached(number)
         height = client.context.local.known_height(chain_id)
         await bring_up_to_date(client.context, remote, Update(chain_id, height))
+    span.reached(1 + len(wanted))
     return 1 + len(wanted)

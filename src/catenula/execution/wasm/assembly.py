@@ -17,6 +17,7 @@ from catenula.execution.wasm.binary import (
     encode_sized,
     encode_unsigned,
 )
+from catenula.execution.wasm.fuel import CHANGED, FuelCode, Mark
 from catenula.execution.wasm.metering import Body
 from catenula.execution.wasm.module import (
     CODE,
@@ -97,20 +98,20 @@ class _Additions:
             self.functions.append(encode_unsigned(self._type(_GROW_TYPE)))
             self.bodies.append(_grow_body(module, self.stop))
         self._grow_call = b"\x10" + encode_unsigned(module.function_count)
-        self._charges: dict[int, bytes] = {}
+        self._fuel = FuelCode(self.fuel)
 
     def rewrite(self, reader: Reader, body: Body) -> bytes:
         """A function body with its charges, without its length."""
         data = reader.data
-        marks = [(offset, offset, self._charge(cost)) for offset, cost in body.charges]
+        marks, declared = self._fuel.marks(reader, body)
         marks += [
-            (offset, end, self._grow_call if what is None else what)
+            Mark(offset, CHANGED, self._grow_call if what is None else what, end)
             for offset, end, what in body.changes
         ]
         marks.sort()
-        written = reader.position
-        pieces: list[bytes] = []
-        for offset, end, what in marks:
+        pieces = [declared]
+        written = body.first
+        for offset, _, what, end in marks:
             pieces += (data[written:offset], what)
             written = end
         pieces.append(data[written : reader.end])
@@ -122,19 +123,6 @@ class _Additions:
             form = bytes((FUNCTION_FORM,))
             self.types.append(form + b"".join(map(encode_sized, wanted)))
         return self._known.index(wanted)
-
-    def _charge(self, cost: int) -> bytes:
-        found = self._charges.get(cost)
-        if found is None:
-            fuel = encode_unsigned(self.fuel)
-            found = self._charges[cost] = b"".join(
-                (
-                    *(b"\x23", fuel, b"\x42", encode_signed(cost), b"\x7d"),  # fuel - cost
-                    *(b"\x24", fuel, b"\x23", fuel, b"\x42\x00\x53"),  # stored; is it negative?
-                    b"\x04\x40\x00\x0b",  # then unreachable
-                )
-            )
-        return found
 
 
 def _grow_body(module: Module, stop: int) -> bytes:

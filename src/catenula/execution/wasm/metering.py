@@ -11,7 +11,12 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from catenula.base.limits import MAX_WASM_BRANCH_TARGETS, MAX_WASM_LOCALS, MAX_WASM_NESTING
+from catenula.base.limits import (
+    MAX_WASM_BRANCH_TARGETS,
+    MAX_WASM_LOCALS,
+    MAX_WASM_LOOP_NESTING,
+    MAX_WASM_NESTING,
+)
 from catenula.execution.wasm.binary import (
     VALUE_TYPES,
     Reader,
@@ -21,6 +26,8 @@ from catenula.execution.wasm.binary import (
 )
 
 MEMORY_GROW = 0x40
+_WEIGHTS = (1, 16, 256, 4096)
+"""How often something inside so many loops is taken to happen, to weigh how to charge."""
 
 
 class Charge(NamedTuple):
@@ -43,56 +50,87 @@ class Spaces(NamedTuple):
     """Sizes of the index spaces that instructions refer to."""
 
     types: int
+    imported: int
     functions: int
     globals: int
+
+
+class Call(NamedTuple):
+    """A call of another function: its offset and the one behind it."""
+
+    offset: int
+    end: int
+    may_leave: bool
+    """Whether the function called may be one of the host's."""
 
 
 class Body(NamedTuple):
     """What is to be changed in one function; offsets are those of the module."""
 
+    locals: int
+    """How many parameters and locals there are."""
     first: int
     """Offset of the first instruction."""
     charges: list[Charge]
     """Ascending by offset; their costs are those of spec 04 §7."""
     changes: list[Change]
     """Ascending by offset, outside each other."""
+    calls: list[Call]
+    """Calls, ascending by offset, ``memory.grow`` aside."""
+    exits: list[int]
+    """Offsets of the instructions that may end the function, traps aside."""
     loops: frozenset[int]
     """Offsets behind the headers of loops."""
+    most_loops: int
+    """How many loops are inside each other at most."""
+    charge_weight: int
+    """How many charges are met in a run, if every loop goes round 16 times."""
+    call_weight: int
+    """The same of calls."""
 
 
 def scan_body(reader: Reader, parameters: int, spaces: Spaces) -> Body:
     """Locals and instructions of one function body, whole (spec 04 §7, §9)."""
     copy = Reader(reader.data, reader.position, reader.end)
-    _check_locals(copy, parameters)
-    scan = _Scan(copy, spaces)
+    scan = _Scan(copy, _count_locals(copy, parameters), spaces)
     try:
         scan.run()
     except IndexError as error:  # Only the last function of a module can run into its end.
         raise module_error("the function ends early", offset=reader.end) from error
     charges = [Charge(*charge) for charge in sorted(scan.charges)]
-    return Body(copy.position, charges, scan.changes, frozenset(scan.loops))
+    return Body(
+        locals=scan.locals,
+        first=scan.first,
+        charges=charges,
+        changes=scan.changes,
+        calls=scan.calls,
+        exits=scan.exits,
+        loops=frozenset(scan.loops),
+        most_loops=scan.most_loops,
+        charge_weight=scan.charge_weight,
+        call_weight=scan.call_weight,
+    )
 
 
 def instruction_positions(reader: Reader, parameters: int, spaces: Spaces) -> dict[int, int]:
     """The number of each instruction of a body, as the spec counts them, by its offset."""
     copy = Reader(reader.data, reader.position, reader.end)
-    _check_locals(copy, parameters)
-    return _Scan(copy, spaces).trace()
+    return _Scan(copy, _count_locals(copy, parameters), spaces).trace()
 
 
-def _check_locals(reader: Reader, parameters: int) -> None:
+def _count_locals(reader: Reader, parameters: int) -> int:
     total = parameters
     for _ in range(reader.count(MAX_WASM_LOCALS, "groups of locals")):
         total += reader.unsigned()
         reader.value_type()
         if total > MAX_WASM_LOCALS:
             raise reader.fail(f"{total} parameters and locals, at most {MAX_WASM_LOCALS}")
+    return total
 
 
 _U32 = rb"(?:[\x80-\xff]{0,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x0f])"
 _ALIGNMENT = rb"[\x80-\xbf](?:\x80{0,3}\x00)|[\x00-\x3f]"
 _LONG_FORMS = {
-    "index": re.compile(_U32, re.DOTALL),
     "i32": re.compile(
         rb"[\x80-\xff]{0,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x07\x78-\x7f]", re.DOTALL
     ),
@@ -105,8 +143,8 @@ _LONG_FORMS = {
 }
 """Immediates by kind, as regular expressions over their bytes."""
 
-_NONE, _ONE_BYTE, _TWO_BYTES, _FREE, _SPECIAL = 1, 2, 3, 4, 0
-_WIDTHS = bytearray(256)
+_NONE, _LOCAL, _ONE_BYTE, _TWO_BYTES, _FREE, _SPECIAL = range(6)
+_WIDTHS = bytearray((_SPECIAL,)) * 256
 """By opcode: how to step over it in the common case; a free instruction costs nothing."""
 _IMMEDIATES: dict[int, str] = {0x43: "f32", 0x44: "f64", 0x3F: "zero"}
 """By opcode: the kind of its immediate when the common case does not apply."""
@@ -116,8 +154,7 @@ _WIDTHS[0x45:0xC5] = bytes((_NONE,)) * 0x80  # comparisons, arithmetic, conversi
 for _opcode in (0x00, 0x01, 0x1A):  # unreachable, nop, drop
     _WIDTHS[_opcode] = _FREE
 for _opcode in (0x20, 0x21, 0x22):  # local.get, local.set, local.tee
-    _WIDTHS[_opcode] = _ONE_BYTE
-    _IMMEDIATES[_opcode] = "index"
+    _WIDTHS[_opcode] = _LOCAL
 for _opcode, _kind in ((0x41, "i32"), (0x42, "i64")):
     _WIDTHS[_opcode] = _ONE_BYTE
     _IMMEDIATES[_opcode] = _kind
@@ -144,22 +181,44 @@ class _Frame:
 class _Scan:
     """The state of one pass; handlers take the offset of an opcode and return the next one."""
 
-    __slots__ = ("changes", "charges", "end", "first", "frames", "loops", "spaces", "whole")
+    __slots__ = (
+        *("call_weight", "calls", "changes", "charge_weight", "charges", "end", "exits"),
+        *(
+            "first",
+            "frames",
+            "locals",
+            "loop_depth",
+            "loops",
+            "most_loops",
+            "spaces",
+            "weight",
+            "whole",
+        ),
+    )
 
-    def __init__(self, reader: Reader, spaces: Spaces) -> None:
+    def __init__(self, reader: Reader, local_count: int, spaces: Spaces) -> None:
         self.whole = reader.data
         self.first = reader.position
         self.end = reader.end
+        self.locals = local_count
         self.spaces = spaces
         self.frames = [_Frame(0, reader.position, loop=False)]
         self.charges: list[tuple[int, int]] = []
         self.changes: list[Change] = []
+        self.calls: list[Call] = []
+        self.exits: list[int] = []
         self.loops: list[int] = []
+        self.loop_depth = 0
+        self.most_loops = 0
+        self.weight = _WEIGHTS[0]
+        self.charge_weight = 0
+        self.call_weight = 0
 
     def run(self) -> None:
         """Walk all instructions; the last ``end`` must be the last byte."""
         data, widths, frames = self.whole, _WIDTHS, self.frames
         position, end = self.first, self.end
+        short = (0, min(self.locals, 0x80), 0x80)
         cost = 0
         while position < end:
             opcode = data[position]
@@ -167,7 +226,7 @@ class _Scan:
             if width == _NONE:
                 position += 1
                 cost += 1
-            elif width == _ONE_BYTE and data[position + 1] < 0x80:
+            elif width < _TWO_BYTES and data[position + 1] < short[width]:
                 position += 2
                 cost += 1
             elif width == _TWO_BYTES and data[position + 1] < 0x40 and data[position + 2] < 0x80:
@@ -221,6 +280,11 @@ class _Scan:
         after = self._block_type(position)
         self._open(after, loop=True)
         self.loops.append(after)
+        self.loop_depth += 1
+        self.most_loops = max(self.most_loops, self.loop_depth)
+        if self.loop_depth > MAX_WASM_LOOP_NESTING:
+            raise self.fail(position, f"more than {MAX_WASM_LOOP_NESTING} loops inside each other")
+        self.weight = _WEIGHTS[min(self.loop_depth, len(_WEIGHTS) - 1)]
         return after
 
     def condition(self, position: int) -> int:
@@ -240,12 +304,17 @@ class _Scan:
         after = position + 1
         self._close_block(after)
         closed = self.frames.pop()
+        if closed.loop:
+            self.loop_depth -= 1
+            self.weight = _WEIGHTS[min(self.loop_depth, len(_WEIGHTS) - 1)]
         depth = len(self.frames)
         if depth:
             top = self.frames[-1]
             top.low = min(top.low, closed.low)
             if closed.low < depth:
                 self._close_block(after)
+        else:
+            self.exits.append(position)
         return after
 
     def branch(self, position: int) -> int:
@@ -273,19 +342,26 @@ class _Scan:
 
     def call(self, position: int) -> int:
         """``call``."""
-        self.frames[-1].cost += 1
-        return self._index(position + 1, self.spaces.functions, "function")
+        index, after = self._index(position + 1, self.spaces.functions, "function")
+        self._call(position, after, index < self.spaces.imported)
+        return after
 
     def call_indirect(self, position: int) -> int:
         """``call_indirect``: any table, however its number is encoded."""
+        _, after = self._index(position + 1, self.spaces.types, "type")
+        _, after = self._unsigned(after)
+        self._call(position, after, True)
+        return after
+
+    def local_access(self, position: int) -> int:
+        """``local.get`` and the like: never of what preparation adds."""
         self.frames[-1].cost += 1
-        after = self._index(position + 1, self.spaces.types, "type")
-        return self._unsigned(after)[1]
+        return self._index(position + 1, self.locals, "local")[1]
 
     def global_access(self, position: int) -> int:
         """``global.get`` and ``global.set``: never of what preparation adds."""
         self.frames[-1].cost += 1
-        return self._index(position + 1, self.spaces.globals, "global")
+        return self._index(position + 1, self.spaces.globals, "global")[1]
 
     def grow(self, position: int) -> int:
         """``memory.grow``: becomes a call."""
@@ -302,11 +378,16 @@ class _Scan:
             return self.whole[position], position + 1
         return read_unsigned(self.whole, position, self.end)
 
-    def _index(self, position: int, space: int, what: str) -> int:
+    def _index(self, position: int, space: int, what: str) -> tuple[int, int]:
         index, after = self._unsigned(position)
         if index >= space:
             raise self.fail(position, f"{what} {index} of {space}")
-        return after
+        return index, after
+
+    def _call(self, position: int, after: int, may_leave: bool) -> None:
+        self.frames[-1].cost += 1
+        self.calls.append(Call(position, after, may_leave))
+        self.call_weight += self.weight
 
     def _block_type(self, position: int) -> int:
         after = position + 2
@@ -334,6 +415,7 @@ class _Scan:
             frames[-2].cost += cost
         elif cost:
             self.charges.append((start, cost))
+            self.charge_weight += self.weight
 
     def _leave(self, after: int, labels: set[int], position: int) -> None:
         frames = self.frames
@@ -344,6 +426,8 @@ class _Scan:
         for label in labels:
             if label > last:
                 raise self.fail(position, f"a branch out of {label} of {last} blocks")
+            if label == last:
+                self.exits.append(position)
             if not frames[last - label].loop:
                 top.low = min(top.low, last - label)
 
@@ -369,6 +453,9 @@ for _opcode, _handler in {
     0x0F: _Scan.leave,
     0x10: _Scan.call,
     0x11: _Scan.call_indirect,
+    0x20: _Scan.local_access,
+    0x21: _Scan.local_access,
+    0x22: _Scan.local_access,
     0x23: _Scan.global_access,
     0x24: _Scan.global_access,
     MEMORY_GROW: _Scan.grow,

@@ -8,6 +8,7 @@ otherwise meet what was added. Types of instructions are not checked: the engine
 preparation returns. Must not change anything.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -279,9 +280,14 @@ def _elements(module: Module, reader: Reader) -> None:
 
 
 def _bodies(module: Module, reader: Reader) -> None:
+    module.bodies.extend(function_bodies(reader))
+
+
+def function_bodies(reader: Reader) -> Iterator[Reader]:
+    """Locals and instructions of each function of a code section."""
     for _ in range(reader.count(MAX_WASM_FUNCTIONS, "function bodies")):
         length = reader.count(MAX_WASM_MODULE_BYTES, "bytes of a function")
-        module.bodies.append(Reader(module.code, reader.position, reader.position + length))
+        yield Reader(reader.data, reader.position, reader.position + length)
         reader.position += length
 
 

@@ -15,7 +15,13 @@ not know the engine.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from catenula.base.limits import MAX_WASM_FUNCTIONS, MAX_WASM_TABLE_ELEMENTS, MAX_WASM_TABLES
+from catenula.base.limits import (
+    LARGE_WASM_FUNCTION_BYTES,
+    MAX_WASM_LOCAL_WORK,
+    MAX_WASM_LOCALS,
+    MAX_WASM_TABLE_ELEMENTS,
+    MAX_WASM_TABLES,
+)
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.assembly import (
     FUEL_EXPORT,
@@ -25,13 +31,19 @@ from catenula.execution.wasm.assembly import (
     assemble,
 )
 from catenula.execution.wasm.binary import Reader, module_error
-from catenula.execution.wasm.metering import Body, Spaces, instruction_positions, scan_body
+from catenula.execution.wasm.metering import (
+    Body,
+    Spaces,
+    instruction_positions,
+    scan_body,
+)
 from catenula.execution.wasm.module import (
-    FUNCTION,
+    CODE,
     MEMORY,
     METER_TYPE,
     TABLE,
     Module,
+    function_bodies,
     parse_contract,
     read_limits,
     read_memory,
@@ -46,6 +58,7 @@ __all__ = [
     "STOP_MEMORY_REFUSED",
     "MeteredBlock",
     "check_service",
+    "has_large_function",
     "metered_blocks",
     "prepare_contract",
 ]
@@ -62,7 +75,8 @@ class MeteredBlock(NamedTuple):
 def prepare_contract(code: bytes) -> bytes:
     """The module that runs instead of ``code``; `ExecutionError` when it is not acceptable."""
     module = parse_contract(code)
-    bodies = list(_scan(module))
+    bodies = list(scan_bodies(module))
+    _check_work(sum(body.locals * (1 + body.most_loops) for body in bodies))
     _check_start(module, bodies)
     return assemble(module, bodies)
 
@@ -80,9 +94,27 @@ def check_service(code: bytes) -> None:
     table = sections.get(TABLE)
     if table is not None:
         _check_service_tables(table)
-    functions = sections.get(FUNCTION)
-    if functions is not None:
-        functions.count(MAX_WASM_FUNCTIONS, "functions")
+    _check_work(sum(map(_service_locals, _bodies(sections))))
+
+
+def has_large_function(code: bytes) -> bool:
+    """Whether a module is to be compiled by the method that is made for large functions.
+
+    ``code`` may be of a contract, prepared or not, or of a service, and has been accepted before.
+    """
+    bodies = _bodies(split_sections(code))
+    return any(body.end - body.position > LARGE_WASM_FUNCTION_BYTES for body in bodies)
+
+
+def scan_bodies(module: Module) -> Iterator[Body]:
+    """Scan the functions of a module in order; an error names the function."""
+    spaces = _spaces(module)
+    for number, reader in enumerate(module.bodies):
+        try:
+            yield scan_body(reader, _parameters(module, number), spaces)
+        except ExecutionError as error:
+            error.fields["function"] = len(module.imported) + number
+            raise
 
 
 def metered_blocks(code: bytes) -> Iterator[MeteredBlock]:
@@ -96,6 +128,15 @@ def metered_blocks(code: bytes) -> Iterator[MeteredBlock]:
             yield MeteredBlock(number, positions[charge.offset], charge.cost)
 
 
+def _bodies(sections: dict[int, Reader]) -> Iterator[Reader]:
+    return function_bodies(sections[CODE]) if CODE in sections else iter(())
+
+
+def _check_work(work: int) -> None:
+    if work > MAX_WASM_LOCAL_WORK:
+        raise module_error(f"{work} locals in loops, at most {MAX_WASM_LOCAL_WORK}")
+
+
 def _check_service_tables(reader: Reader) -> None:
     elements = 0
     for _ in range(reader.count(MAX_WASM_TABLES, "tables")):
@@ -105,24 +146,27 @@ def _check_service_tables(reader: Reader) -> None:
         raise reader.fail(f"{elements} table elements, at most {MAX_WASM_TABLE_ELEMENTS}")
 
 
+def _service_locals(reader: Reader) -> int:
+    total = 0
+    for _ in range(reader.count(MAX_WASM_LOCALS, "groups of locals")):
+        total += reader.unsigned()
+        reader.byte()
+    return total
+
+
 def _spaces(module: Module) -> Spaces:
-    return Spaces(type_space(module), module.function_count, module.globals)
+    return Spaces(
+        types=type_space(module),
+        imported=len(module.imported),
+        functions=module.function_count,
+        globals=module.globals,
+    )
 
 
 def _parameters(module: Module, number: int) -> int:
     index = module.functions[number]
     kind = module.types[index] if index < len(module.types) else METER_TYPE
     return len(kind.parameters)
-
-
-def _scan(module: Module) -> Iterator[Body]:
-    spaces = _spaces(module)
-    for number, reader in enumerate(module.bodies):
-        try:
-            yield scan_body(reader, _parameters(module, number), spaces)
-        except ExecutionError as error:
-            error.fields["function"] = len(module.imported) + number
-            raise
 
 
 def _check_start(module: Module, bodies: list[Body]) -> None:

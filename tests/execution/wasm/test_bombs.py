@@ -1,0 +1,93 @@
+"""A few bytes that declare a lot are refused before they cost anything."""
+
+import pytest
+
+from catenula.base.limits import (
+    LARGE_WASM_FUNCTION_BYTES,
+    MAX_WASM_BRANCH_TARGETS,
+    MAX_WASM_LOCALS,
+    MAX_WASM_LOOP_NESTING,
+    MAX_WASM_MODULE_BYTES,
+    MAX_WASM_NESTING,
+)
+from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm.binary import encode_section, encode_sized, encode_unsigned
+from catenula.execution.wasm.module import CODE, FUNCTION, HEADER, TYPE
+from catenula.execution.wasm.prepare import check_service, has_large_function, prepare_contract
+
+U32 = b"\xff\xff\xff\xff\x0f"
+BLOCK, LOOP, END = b"\x02\x40", b"\x03\x40", b"\x0b"
+
+
+def module(*bodies: bytes) -> bytes:
+    """A module of functions without parameters and results."""
+    count = encode_unsigned(len(bodies))
+    return b"".join(
+        (
+            HEADER,
+            encode_section(TYPE, b"\x01\x60\x00\x00"),
+            encode_section(FUNCTION, count + bytes(len(bodies))),
+            encode_section(CODE, count + b"".join(map(encode_sized, bodies))),
+        )
+    )
+
+
+def nested(opening: bytes, depth: int) -> bytes:
+    """A body of blocks inside each other."""
+    return b"\x00" + opening * depth + END * (depth + 1)
+
+
+def locals_of(*counts: int) -> bytes:
+    """A body that does nothing with so many locals of 64 bits, in groups."""
+    groups = b"".join(encode_unsigned(count) + b"\x7e" for count in counts)
+    return encode_unsigned(len(counts)) + groups + END
+
+
+REFUSED = {
+    "locals of one group": module(locals_of(MAX_WASM_LOCALS + 1)),
+    "locals of several groups": module(locals_of(*[2**32 - 1] * 20)),
+    "groups of locals": module(U32 + END),
+    "locals of many functions": module(*[locals_of(MAX_WASM_LOCALS)] * 201),
+    "blocks": module(nested(BLOCK, MAX_WASM_NESTING + 1)),
+    "loops": module(nested(LOOP, MAX_WASM_LOOP_NESTING + 1)),
+    "branch targets": module(b"\x00\x41\x00\x0e" + U32 + END),
+    "branch targets that are there": module(
+        b"\x00\x41\x00\x0e" + encode_unsigned(MAX_WASM_BRANCH_TARGETS + 1) + bytes(1 << 18) + END
+    ),
+    "types": HEADER + encode_section(TYPE, U32),
+    "parameters": HEADER + encode_section(TYPE, b"\x01\x60" + U32),
+    "functions": HEADER + encode_section(FUNCTION, U32 + bytes(100)),
+    "a section": HEADER + b"\x01" + U32,
+    "a name": HEADER + encode_section(0, U32),
+    "bytes": HEADER + bytes(MAX_WASM_MODULE_BYTES),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_too_many(what: str) -> None:
+    with pytest.raises(ExecutionError):
+        prepare_contract(REFUSED[what])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        module(locals_of(MAX_WASM_LOCALS)),
+        module(nested(BLOCK, MAX_WASM_NESTING)),
+        module(nested(LOOP, MAX_WASM_LOOP_NESTING)),
+    ],
+)
+def test_as_many_as_allowed(code: bytes) -> None:
+    prepare_contract(code)
+
+
+def test_services_have_the_limit_on_locals_too() -> None:
+    check_service(module(locals_of(MAX_WASM_LOCALS)))
+    with pytest.raises(ExecutionError):
+        check_service(REFUSED["locals of several groups"])
+
+
+def test_large_functions_are_recognised() -> None:
+    small = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 2) + END)
+    large = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 1) + END)
+    assert [has_large_function(code) for code in (small, large)] == [False, True]
