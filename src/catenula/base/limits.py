@@ -198,6 +198,10 @@ MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
 MAX_PUBLIC_BUFFER_BYTES = 256 << 20
 """Bodies of requests that are arriving at one public port, together."""
 
+MAX_PUBLIC_UNREAD_BYTES = 256 << 20
+"""Answers that clients of one public port have not read yet, together; beyond it the one that has
+waited longest is cut off."""
+
 MAX_PUBLIC_PIPELINE = 16
 """Requests on one connection that wait for the answer to an earlier one."""
 
