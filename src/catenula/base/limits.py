@@ -388,8 +388,8 @@ MAX_WASM_STACK_BYTES = 512 << 10
 WASM_EPOCH_SECONDS = 0.005
 """How often running guest code asks whether time is up."""
 
-MAX_HOST_CALL_BYTES = 512 << 20
-"""What one call of the host may pass, pointed-to content counted each time it is pointed to."""
+MAX_GUEST_PASSED_BYTES = 512 << 20
+"""What one instance may pass to the host, counted each time it is pointed to."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
