@@ -396,3 +396,9 @@ MAX_COMPILED_MODULES = 256
 
 MAX_MODULE_CACHE_BYTES = 1 << 30
 """Compiled modules on disk; the least recently used go first."""
+
+MAX_GUEST_DEPTH = 40
+"""Guests that may call each other on one thread; bounds the frames of the host in between."""
+
+MAX_NESTED_STACK_BYTES = 3 << 20
+"""Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
