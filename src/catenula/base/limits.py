@@ -392,11 +392,17 @@ MAX_WASM_STACK_BYTES = 512 << 10
 WASM_EPOCH_SECONDS = 0.005
 """How often running guest code asks whether time is up."""
 
-MAX_HOST_CALL_BYTES = 512 << 20
-"""What one call of the host may pass, pointed-to content counted each time it is pointed to."""
+MAX_GUEST_PASSED_BYTES = 512 << 20
+"""What one instance may pass to the host, counted each time it is pointed to."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
 
 MAX_MODULE_CACHE_BYTES = 1 << 30
 """Compiled modules on disk; the least recently used go first."""
+
+MAX_GUEST_DEPTH = 40
+"""Guests that may call each other on one thread; bounds the frames of the host in between."""
+
+MAX_NESTED_STACK_BYTES = 3 << 20
+"""Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
