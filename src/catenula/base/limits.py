@@ -198,6 +198,10 @@ MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
 MAX_PUBLIC_BUFFER_BYTES = 256 << 20
 """Bodies of requests that are arriving at one public port, together."""
 
+MAX_PUBLIC_UNREAD_BYTES = 256 << 20
+"""Answers that clients of one public port have not read yet, together; beyond it the one that has
+waited longest is cut off."""
+
 MAX_PUBLIC_PIPELINE = 16
 """Requests on one connection that wait for the answer to an earlier one."""
 
@@ -399,3 +403,9 @@ MAX_COMPILED_MODULES = 256
 
 MAX_MODULE_CACHE_BYTES = 1 << 30
 """Compiled modules on disk; the least recently used go first."""
+
+MAX_GUEST_DEPTH = 40
+"""Guests that may call each other on one thread; bounds the frames of the host in between."""
+
+MAX_NESTED_STACK_BYTES = 3 << 20
+"""Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
