@@ -395,6 +395,9 @@ WASM_EPOCH_SECONDS = 0.005
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
 
+MAX_CACHED_DESCRIPTIONS = 1_024
+"""Descriptions of applications that a process keeps decoded."""
+
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
 
