@@ -395,6 +395,9 @@ WASM_EPOCH_SECONDS = 0.005
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
 
+MAX_CHAINS_WITH_LIVE_SERVICES = 32
+"""Chains of a node whose services stay alive between queries, where that is asked for."""
+
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
 
