@@ -307,7 +307,7 @@ MAX_REMEMBERED_HEADERS = 64
 MAX_PUBLIC_CALLS = 50_000
 """Calls of one public port that run at the same time, subscriptions included."""
 
-LOOP_GUEST_SECONDS = 0.05
+LOOP_GUEST_SECONDS = 0.1
 """How long the applications of one request may run on the event loop; then it starts again on a
 thread of its own."""
 

@@ -69,6 +69,8 @@ class ListenerOptions:
     skip_process_inbox: bool = False
     delay_before_us: int = 0
     delay_after_us: int = 0
+    wallet_look_us: int = 2 * SECOND_US
+    """How often the wallet is looked at for chains that other processes have added."""
 
 
 DEFAULT_OPTIONS = ClientOptions()
