@@ -17,6 +17,7 @@ NESTING = 3
 
 PROCESS_BOUNDARIES: frozenset[str] = frozenset(
     {
+        "src/catenula/execution/wasm/instance.py",
         "src/catenula/cli/invocation.py",  # Stands for a process, which a crash would end.
         "src/catenula/storage/rocks.py",
         "src/catenula/transport/endpoints.py",  # A stranger's call must not hear of our bugs.

@@ -378,3 +378,18 @@ LARGE_WASM_FUNCTION_BYTES = 128 << 10
 
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""
+
+MAX_WASM_STACK_BYTES = 512 << 10
+"""Stack of one instance; the engine's usual size. The reference's depends on its engine."""
+
+WASM_EPOCH_SECONDS = 0.005
+"""How often running guest code asks whether time is up."""
+
+MAX_HOST_CALL_BYTES = 512 << 20
+"""What one call of the host may pass, pointed-to content counted each time it is pointed to."""
+
+MAX_COMPILED_MODULES = 256
+"""Compiled modules of one kind that a process keeps in memory."""
+
+MAX_MODULE_CACHE_BYTES = 1 << 30
+"""Compiled modules on disk; the least recently used go first."""

@@ -36,3 +36,4 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception:  # noqa: BLE001  # The boundary of a process: it would end here.
         traceback.print_exc()
         return _CRASHED
+    return 0

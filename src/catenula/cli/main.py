@@ -5,6 +5,7 @@ that ``catenula --help`` starts in a blink. This module must import nothing of t
 error roots.
 """
 
+import os
 from typing import Any
 
 import click
@@ -19,6 +20,14 @@ from catenula.cli.table import COMMANDS
 
 class MainGroup(LazyGroup):
     """The outermost group: the three error roots leave it as messages with exit codes."""
+
+    def main(self, *arguments: Any, **attributes: Any) -> Any:
+        """Run a command, or tell a shell what could come next."""
+        if "_CATENULA_COMPLETE" in os.environ:
+            from catenula.cli.shells import register
+
+            register()
+        return super().main(*arguments, **attributes)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""

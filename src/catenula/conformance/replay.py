@@ -2,9 +2,9 @@
 
 The worker has no key and starts from the network's genesis. Certificates arrive in the recorded
 order; each is verified with the committee of its epoch. Cross-chain requests are delivered between
-two blocks. A chain is skipped from its first block that runs an application; skipped blocks are
-still verified and preprocessed, so that their messages, blobs and events arrive. A block is never
-counted as passed unless the worker executed it and its chain stands at it afterwards.
+two blocks. After a difference the later blocks of that chain are still verified and preprocessed,
+so that their messages, blobs and events arrive. A block is never counted as passed unless the
+worker executed it and its chain stands at it afterwards.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from catenula.conformance.differences import Difference, differences
 from catenula.conformance.final_states import final_differences
 from catenula.conformance.history import FinalState, RecordedBlock, RecordedRun, find_runs, read_run
 from catenula.conformance.report import Report
-from catenula.execution.applications import NativeApplications
+from catenula.execution.wasm.loader import WasmApplications
 from catenula.protocol import (
     AccountOwner,
     Block,
@@ -46,7 +46,6 @@ from catenula.worker.worker import Worker
 _T = TypeVar("_T")
 
 _APPLICATION_OPERATIONS = (UserOperation, CreateApplication, UpdateStreams)
-_SKIPPED = "the chain runs applications: verified and preprocessed, not executed"
 
 
 def run_replay(paths: Iterable[Path]) -> Report:
@@ -103,10 +102,9 @@ class Replayer:
             self._store,
             config=WorkerConfig(),
             secret=None,
-            applications=NativeApplications(),
+            applications=WasmApplications(),
         )
         self._now = run.genesis.timestamp
-        self._skipped: set[ChainId] = set()
         self._failed: set[ChainId] = set()
         initialize_store(self._worker.shared, run.genesis)
         self._store_blobs("genesis")
@@ -124,9 +122,7 @@ class Replayer:
             self._fail(recorded, mismatches)
             return
         self._now = Timestamp(max(self._now, certificate.block.header.timestamp))
-        if runs_application(certificate.block):
-            self._skipped.add(recorded.chain_id)
-        if recorded.chain_id in self._skipped | self._failed:
+        if recorded.chain_id in self._failed:
             self._preprocess(recorded, certificate)
         else:
             self._execute(recorded, certificate)
@@ -159,11 +155,9 @@ class Replayer:
         refusals = self._pass_on(certificate)
         if refusals:
             self._fail(recorded, refusals)
-        elif recorded.chain_id in self._failed:
+        else:
             # Counted without a word: the block before it that failed is named.
             self.report.failed += 1
-        else:
-            self.report.skip(_SKIPPED)
 
     def _pass_on(self, certificate: ConfirmedBlockCertificate) -> list[Difference]:
         """Let others have what a certified block sends, whatever we make of the block itself."""
@@ -207,7 +201,7 @@ class Replayer:
         is_complete = self._run.is_complete()
         for chain_id, recorded in self._run.final_states.items():
             height = recorded["final_info"]["next_block_height"]
-            if chain_id in self._skipped | self._failed or not (height or is_complete):
+            if chain_id in self._failed or not (height or is_complete):
                 continue
             if self._worker.chain(chain_id).next_block_height == height:
                 found = self._final_differences(chain_id, recorded, is_complete=is_complete)

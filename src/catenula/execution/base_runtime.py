@@ -267,6 +267,14 @@ class BaseRuntime(ABC, Generic[_Module]):
         """A log line of the guest; never part of execution."""
         self._executor.oracles.log(message, level)
 
+    def is_time_up(self) -> bool:
+        """Whether the guest has to stop now."""
+        return self._executor.oracles.time_is_up()
+
+    def interruption(self) -> Exception:
+        """The error that ends a guest whose time is up."""
+        return self._executor.oracles.interruption()
+
     def _require_http_permission(self) -> None:
         permissions = self._executor.system.application_permissions.get()
         application_id = self._frame.application_id

@@ -127,6 +127,11 @@ class ContractRuntime(BaseRuntime[ContractModule]):
         """Fuel that the budget and the block's limit still allow."""
         return self._budget.remaining_fuel(runtime)
 
+    @property
+    def is_fuel_priced(self) -> bool:
+        """Whether Wasm fuel costs money, so that other spending shortens it."""
+        return self._budget.policy.wasm_fuel_unit > 0
+
     def consume_fuel(self, fuel: int, runtime: VmRuntime = VmRuntime.WASM) -> None:
         """Pay for executed instructions."""
         self._budget.charge_fuel(fuel, runtime)

@@ -2,23 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from catenula.cli.main import main
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_completion_prints_a_script(shell: str) -> None:
-    result = CliRunner().invoke(main, ["completion", shell])
-    assert result.exit_code == 0
-    assert "_CATENULA_COMPLETE" in result.stdout
-
-
-def test_a_shell_without_completion_is_refused_by_name() -> None:
-    result = CliRunner().invoke(main, ["completion", "elvish"])
-    assert result.exit_code == 1
-    assert "bash, zsh, fish" in result.stderr
 
 
 def test_the_reference_of_commands_names_every_command() -> None:

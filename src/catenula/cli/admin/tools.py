@@ -9,14 +9,13 @@ from catenula.base.errors import LocalError
 from catenula.cli.command import Invocation, command
 
 PROGRAM = "catenula"
-_SHELLS = ("bash", "zsh", "fish")
-_UNSUPPORTED_SHELLS = ("elvish", "powershell")
+_SHELLS = ("bash", "elvish", "fish", "powershell", "zsh")
 _FENCE = "```"
 _SCRIPT_LANGUAGES = frozenset(("bash", "sh", "shell", "shellscript"))
 
 
 @command(json_option=False)
-@click.argument("shell", type=click.Choice([*_SHELLS, *_UNSUPPORTED_SHELLS]))
+@click.argument("shell", type=click.Choice(_SHELLS))
 def completion(invocation: Invocation, shell: str) -> None:
     """Print the script that makes SHELL complete this program's commands and options.
 
@@ -24,15 +23,17 @@ def completion(invocation: Invocation, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from catenula.cli.shells import COMPLETE_VARIABLE, register
+
+    register()
     found = get_completion_class(shell)
     if found is None:
         raise LocalError(
-            f"there is no completion for {shell}; choose one of {', '.join(_SHELLS)}",
+            f"the installed version of click has no completion for {shell}; upgrade it",
             retryable=False,
         )
-    variable = f"_{PROGRAM.upper()}_COMPLETE"
     root = invocation.context.find_root().command
-    click.echo(found(root, {}, PROGRAM, variable).source())
+    click.echo(found(root, {}, PROGRAM, COMPLETE_VARIABLE).source())
 
 
 @command(json_option=False)

@@ -19,7 +19,7 @@ from catenula.conformance.replay import run_replay
 from catenula.conformance.types import run_types
 
 _PLACES = (Path("../shared/vectors"), Path("tests/conformance/data"))
-_BLOCKS_WITHIN_REACH = 539
+_BLOCKS_WITHIN_REACH = 1_095
 
 
 def _recordings() -> Path | None:

@@ -1,0 +1,341 @@
+"""Instances of contracts and services: entry points, memory, fuel, and the way back of errors.
+
+A guest calls the host on the thread it runs on, so the guest that is running is kept per thread. An
+error raised while the host answers ends the guest and leaves the outermost call unchanged; a trap
+of the guest's own becomes an `ExecutionError` that says what happened and what the guest logged.
+
+Fuel: the guest counts down (`prepare`); host and guest agree whenever one may notice (spec 04 §7).
+What is left is written before the guest runs, and what was used is paid for when control comes
+back, at every call that may spend money, and at the end. Instances live for one action or query.
+"""
+
+import threading
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from catenula.base.limits import MAX_HOST_CALL_BYTES
+from catenula.execution.applications import StreamUpdate
+from catenula.execution.base_runtime import PendingRead
+from catenula.execution.errors import ExecutionError, runtime_error
+from catenula.execution.wasm.abi import I32, Bytes, List, abi_error
+from catenula.execution.wasm.engine import CompiledModule
+from catenula.execution.wasm.host_functions import HostFunction, Settlement
+from catenula.execution.wasm.library import library
+from catenula.execution.wasm.prepare import (
+    FUEL_EXPORT,
+    STOP_EXPORT,
+    STOP_MEMORY_LIMIT,
+    STOP_MEMORY_REFUSED,
+)
+from catenula.execution.wasm.types import STREAM_UPDATES
+
+if TYPE_CHECKING:
+    from catenula.execution.runtime import ContractRuntime
+    from catenula.execution.service_runtime import ServiceRuntime
+
+_CONTRACT_ENTRIES = "linera:app/contract-entrypoints#"
+_SERVICE_ENTRY = "linera:app/service-entrypoints#handle-query"
+_ALLOCATOR = "cabi_realloc"
+_ALLOCATOR_TYPE = ((I32,) * 4, (I32,))
+_LIST_TYPE = ((I32, I32), ())
+_LIST_TO_POINTER_TYPE = ((I32, I32), (I32,))
+_NOTHING_TYPE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+_SLOT_WORDS = 2
+_ALLOCATOR_SLOTS = 4
+_LARGEST_FUEL = (1 << 63) - 1
+_LARGEST_ALLOCATION = (1 << 31) - 1
+_SHOWN_LINES = 3
+_POINTER_PAIR = Struct("<II")
+_I64_VALUE = 1
+
+
+class _Running(threading.local):
+    """The guest that runs on this thread."""
+
+    guest: "Guest | None" = None
+
+
+_running = _Running()
+
+
+def answer(function: HostFunction, slots: Any) -> int:
+    """Answer a call of the guest that runs on this thread; 0, or the address of a trap."""
+    guest = _running.guest
+    return guest.answer(function, slots) if guest is not None else _trap()
+
+
+def is_time_up() -> bool:
+    """Whether the guest that runs on this thread has to stop."""
+    guest = _running.guest
+    return guest is not None and guest.is_time_up()
+
+
+def _trap() -> int:
+    ffi, functions = library()
+    return int(ffi.cast("size_t", functions.wasmtime_trap_new(b"host", 4)))
+
+
+class Guest:
+    """One instance of a module, with the runtime that answers it."""
+
+    def __init__(self, module: CompiledModule, runtime: Any) -> None:
+        self.runtime = runtime
+        self._engine = module.engine
+        self._library = library()
+        self._instance = module.instantiate()
+        self._failure: BaseException | None = None
+        self._lines: list[str] = []
+        self._promises: dict[int, tuple[str, PendingRead]] = {}
+        self._next_promise = 0
+        self._memory = self._instance.memory("memory")
+        self._allocator = self._instance.function(_ALLOCATOR, _ALLOCATOR_TYPE)
+        if self._memory is None or self._allocator is None:
+            raise ExecutionError(
+                "WasmError", reason=f"the module does not export memory and {_ALLOCATOR}"
+            )
+        functions = self._library.functions
+        self._base = functions.wasmtime_memory_data(self._instance.context, self._memory)
+        self._size = 0
+        self._view = b""
+        self._read_bytes = 0
+        self._slots = self._library.ffi.new("uint64_t[]", _SLOT_WORDS * _ALLOCATOR_SLOTS)
+
+    # Entry points
+
+    def _enter(self, name: str, core_type: Any, argument: Any, kind: Bytes | List | None) -> int:
+        """Lower the argument and call an entry point; returns its raw result, if it has one."""
+        function = self._instance.function(name, core_type)
+        if function is None:
+            raise ExecutionError("WasmError", reason=f"the module does not export {name}")
+        previous, _running.guest = _running.guest, self
+        self._engine.ticker.guest_enters()
+        try:
+            self._begin()
+            slots = self._library.ffi.new("uint64_t[]", _SLOT_WORDS * 2)
+            count = 0
+            if kind is not None:
+                slots[0], slots[_SLOT_WORDS], count = *self._lower(argument, kind), 2
+            self._call(function, slots, max(count, 1))
+            self._end()
+        finally:
+            self._engine.ticker.guest_leaves()
+            _running.guest = previous
+        return int(slots[0]) & 0xFFFF_FFFF
+
+    def _lower(self, argument: Any, kind: Bytes | List) -> tuple[int, int]:
+        if isinstance(kind, List):
+            base = kind.allocate(self, argument)
+            kind.fill(self, base, argument)
+        else:
+            base = self.allocate(1, len(argument))
+            self.write(base, argument)
+        return base, len(argument)
+
+    def _returned_bytes(self, pointer: int) -> bytes:
+        return self.read(*_POINTER_PAIR.unpack(self.read(pointer, 8)))
+
+    def _begin(self) -> None:
+        """The guest is about to run: for contracts, give it its fuel."""
+
+    def _end(self) -> None:
+        """The guest has returned: for contracts, pay for the fuel."""
+
+    def _settle(self) -> None:
+        """Pay for the fuel used so far."""
+
+    def _call(self, function: Any, slots: Any, count: int) -> None:
+        trapped = self._instance.call(function, slots, count)
+        if trapped is not None:
+            self._raise(*trapped)
+
+    def _raise(self, code: int | None, text: str) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        self._settle()
+        raise runtime_error("WasmError", reason=self._reason(text), log=tuple(self._lines))
+
+    def _reason(self, text: str) -> str:
+        stop = self._instance.global_variable(STOP_EXPORT)
+        reasons = {
+            STOP_MEMORY_LIMIT: "the instance wants more memory than this node gives",
+            STOP_MEMORY_REFUSED: "this node has no memory left for the instance",
+        }
+        if stop is not None:
+            return reasons.get(self._get_global(stop, is_64_bit=False), text)
+        return text
+
+    # Calls of the host
+
+    def answer(self, function: HostFunction, slots: Any) -> int:
+        """Answer a call; whatever goes wrong must not cross the engine's frames."""
+        try:
+            self._answer(function, slots)
+        except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
+            self._failure = error
+            return _trap()
+        return 0
+
+    def _answer(self, function: HostFunction, slots: Any) -> None:
+        count = len(function.core_type[0])
+        self._read_bytes = 0
+        raw = self._library.ffi.unpack(slots, _SLOT_WORDS * count)[::_SLOT_WORDS] if count else []
+        values = function.lift(self, raw)
+        result = self._ask(function, values)
+        lowered = function.lower(self, raw, result)
+        if lowered is not None:
+            slots[0] = lowered
+
+    def _ask(self, function: HostFunction, values: list[Any]) -> Any:
+        return function.answer(self, *values)
+
+    def log(self, message: str, level: int) -> None:
+        """Take a line of the guest; the last ones explain a trap."""
+        self._lines.append(message)
+        del self._lines[:-_SHOWN_LINES]
+        self.runtime.log(message, level)
+
+    def promise(self, kind: str, pending: PendingRead) -> int:
+        """Keep an issued read; returns its number."""
+        number = self._next_promise
+        self._promises[number] = (kind, pending)
+        self._next_promise += 1
+        return number
+
+    def redeem(self, kind: str, number: int) -> PendingRead:
+        """Take back an issued read."""
+        found, pending = self._promises.pop(number, (None, None))
+        if found != kind or pending is None:
+            raise abi_error("waiting for a read that was not issued", promise=number)
+        return pending
+
+    def is_time_up(self) -> bool:
+        """Ask the host; when it says so, its error ends the guest."""
+        try:
+            if not self.runtime.is_time_up():
+                return False
+            self._failure = self.runtime.interruption()
+        except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
+            self._failure = error
+        return True
+
+    # Memory
+
+    def read(self, address: int, size: int) -> bytes:
+        """Copy bytes out of the guest's memory."""
+        end = address + size
+        if end > self._size:
+            self._look_again(address, size)
+        self._read_bytes += size
+        if self._read_bytes > MAX_HOST_CALL_BYTES:
+            raise abi_error("a call passes too much", maximum=MAX_HOST_CALL_BYTES)
+        return self._view[address:end]
+
+    def write(self, address: int, content: bytes) -> None:
+        """Copy bytes into the guest's memory."""
+        end = address + len(content)
+        if end > self._size:
+            self._look_again(address, len(content))
+        self._view[address:end] = content  # type: ignore[index]  # A buffer by now.
+
+    def _look_again(self, address: int, size: int) -> None:
+        """The memory may have grown; it never moves (the engine reserves its whole range)."""
+        ffi, functions = self._library
+        self._size = functions.wasmtime_memory_data_size(self._instance.context, self._memory)
+        self._view = ffi.buffer(self._base, self._size)
+        if address + size > self._size:
+            raise abi_error("access outside of the memory", address=address, size=size)
+
+    def allocate(self, alignment: int, size: int) -> int:
+        """Let the guest allocate; its work is metered like any other."""
+        if size > _LARGEST_ALLOCATION:
+            raise abi_error("an allocation is too large", size=size)
+        slots = self._slots
+        slots[0], slots[2], slots[4], slots[6] = 0, 0, alignment, size
+        self._call(self._allocator, slots, _ALLOCATOR_SLOTS)
+        address = int(slots[0]) & 0xFFFF_FFFF
+        if address >> 31:
+            raise abi_error("the allocator failed", size=size)
+        return address
+
+    # Globals
+
+    def _get_global(self, variable: Any, *, is_64_bit: bool) -> int:
+        value = self._library.ffi.new("wasmtime_val_t *")
+        self._library.functions.wasmtime_global_get(self._instance.context, variable, value)
+        return int(value.of.i64 if is_64_bit else value.of.i32)
+
+
+class WasmContract(Guest):
+    """A contract during one action (`catenula.execution.applications.ContractInstance`)."""
+
+    def __init__(self, module: CompiledModule, runtime: "ContractRuntime") -> None:
+        super().__init__(module, runtime)
+        self._fuel = self._instance.global_variable(FUEL_EXPORT)
+        self._value = self._library.ffi.new("wasmtime_val_t *")
+        self._value.kind = _I64_VALUE
+        self._given = 0
+        self._is_priced = runtime.is_fuel_priced
+
+    def instantiate(self, argument: bytes) -> None:
+        """Set up a new application."""
+        self._enter(_CONTRACT_ENTRIES + "instantiate", _LIST_TYPE, argument, Bytes())
+
+    def execute_operation(self, operation: bytes) -> bytes:
+        """Execute an operation; returns the response."""
+        entry = _CONTRACT_ENTRIES + "execute-operation"
+        pointer = self._enter(entry, _LIST_TO_POINTER_TYPE, operation, Bytes())
+        return self._returned_bytes(pointer)
+
+    def execute_message(self, message: bytes) -> None:
+        """Execute a message."""
+        self._enter(_CONTRACT_ENTRIES + "execute-message", _LIST_TYPE, message, Bytes())
+
+    def process_streams(self, updates: tuple[StreamUpdate, ...]) -> None:
+        """Take notice of events."""
+        entry = _CONTRACT_ENTRIES + "process-streams"
+        self._enter(entry, _LIST_TYPE, updates, STREAM_UPDATES)
+
+    def finalize(self) -> None:
+        """End the action."""
+        self._enter(_CONTRACT_ENTRIES + "finalize", _NOTHING_TYPE, None, None)
+
+    # Fuel
+
+    def _begin(self) -> None:
+        self._given = min(self.runtime.remaining_fuel(), _LARGEST_FUEL)
+        self._value.of.i64 = self._given
+        self._library.functions.wasmtime_global_set(self._instance.context, self._fuel, self._value)
+
+    def _end(self) -> None:
+        self._settle()
+
+    def _settle(self) -> None:
+        self._library.functions.wasmtime_global_get(self._instance.context, self._fuel, self._value)
+        left = int(self._value.of.i64)
+        used, self._given = self._given - left, left
+        if used:
+            self.runtime.consume_fuel(used)
+
+    def _ask(self, function: HostFunction, values: list[Any]) -> Any:
+        settlement = function.settlement
+        if settlement is Settlement.ALWAYS or (
+            self._is_priced and settlement is Settlement.WHEN_PRICED
+        ):
+            self._settle()
+            result = function.answer(self, *values)
+            self._begin()
+            return result
+        return function.answer(self, *values)
+
+
+class WasmService(Guest):
+    """A service during one query (`catenula.execution.applications.ServiceInstance`)."""
+
+    def __init__(self, module: CompiledModule, runtime: "ServiceRuntime") -> None:
+        super().__init__(module, runtime)
+
+    def handle_query(self, argument: bytes) -> bytes:
+        """Answer a query."""
+        pointer = self._enter(_SERVICE_ENTRY, _LIST_TO_POINTER_TYPE, argument, Bytes())
+        return self._returned_bytes(pointer)

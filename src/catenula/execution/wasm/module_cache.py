@@ -1,0 +1,133 @@
+"""`ModuleCache`: compiled modules, in memory for this process and on disk for the next.
+
+Keyed by the hash of the bytecode blob, by kind, and by everything the machine code depends on: the
+engine's version and settings, the processor, and the version of the rewriting. A file begins with a
+checksum of the rest; one that is damaged or from elsewhere is compiled again. Files appear by
+renaming, so processes may share a folder, and the least recently used go when there are too many.
+The folder must be private to its user: what lies there is executed.
+"""
+
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from catenula.base.identifiers import CryptoHash
+from catenula.base.limits import MAX_COMPILED_MODULES, MAX_MODULE_CACHE_BYTES
+from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm.engine import CompiledModule, Engine
+from catenula.execution.wasm.library import engine_version
+
+FORMAT = 1
+"""Grows with every change of rewriting or engine settings."""
+
+_SUFFIX = ".module"
+_CHECKSUM_BYTES = 32
+
+
+class ModuleCache:
+    """Compiled modules of one engine; safe to use from any thread."""
+
+    def __init__(self, engine: Engine, folder: Path | None) -> None:
+        self._engine, self._folder = engine, folder
+        self._modules: OrderedDict[CryptoHash, CompiledModule] = OrderedDict()
+        self._lock = threading.Lock()
+        self._compiling: dict[CryptoHash, threading.Lock] = {}
+
+    def __contains__(self, blob_hash: CryptoHash) -> bool:
+        return blob_hash in self._modules or (
+            self._folder is not None and self._path(self._folder, blob_hash).exists()
+        )
+
+    def get(self, blob_hash: CryptoHash, code: Callable[[], bytes]) -> CompiledModule:
+        """The compiled module; ``code`` gives what the engine is to compile if nobody has yet.
+
+        Raises what ``code`` raises, and `ExecutionError` for a module the engine refuses.
+        """
+        with self._lock:
+            module = self._modules.get(blob_hash)
+            if module is not None:
+                self._modules.move_to_end(blob_hash)
+                return module
+            compiling = self._compiling.setdefault(blob_hash, threading.Lock())
+        try:
+            with compiling:
+                return self._modules.get(blob_hash) or self._keep(
+                    blob_hash, self._load(blob_hash) or self._compile(blob_hash, code())
+                )
+        finally:
+            with self._lock:
+                self._compiling.pop(blob_hash, None)
+
+    def _keep(self, blob_hash: CryptoHash, module: CompiledModule) -> CompiledModule:
+        with self._lock:
+            self._modules[blob_hash] = module
+            while len(self._modules) > MAX_COMPILED_MODULES:
+                self._modules.popitem(last=False)
+        return module
+
+    def _compile(self, blob_hash: CryptoHash, code: bytes) -> CompiledModule:
+        module = self._engine.compile(code)
+        if self._folder is not None:
+            self._write(self._folder, blob_hash, module.serialize())
+        return module
+
+    # Files
+
+    def _path(self, folder: Path, blob_hash: CryptoHash) -> Path:
+        kind = "contract" if self._engine.is_contract else "service"
+        facts = f"{FORMAT} {kind} {engine_version()} {_processor()}"
+        name = sha256(facts.encode() + bytes(blob_hash)).hexdigest()[:40]
+        return folder / f"{name}{_SUFFIX}"
+
+    def _load(self, blob_hash: CryptoHash) -> CompiledModule | None:
+        if self._folder is None:
+            return None
+        path = self._path(self._folder, blob_hash)
+        try:
+            content = path.read_bytes()
+            os.utime(path)
+        except OSError:
+            return None
+        if sha256(content[_CHECKSUM_BYTES:]).digest() != content[:_CHECKSUM_BYTES]:
+            return None
+        try:
+            return self._engine.deserialize(content[_CHECKSUM_BYTES:])
+        except ExecutionError:
+            return None
+
+    def _write(self, folder: Path, blob_hash: CryptoHash, compiled: bytes) -> None:
+        """A cache that cannot be written is no reason to stop."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(sha256(compiled).digest() + compiled)
+            Path(name).replace(self._path(folder, blob_hash))
+            _shrink(folder)
+        except OSError:
+            return
+
+
+def _shrink(folder: Path) -> None:
+    files = []
+    for path in folder.glob(f"*{_SUFFIX}"):
+        facts = path.stat()
+        files.append((facts.st_mtime_ns, facts.st_size, path))
+    kept = 0
+    for _, size, path in sorted(files, reverse=True):
+        kept += size
+        if kept > MAX_MODULE_CACHE_BYTES:
+            path.unlink(missing_ok=True)
+
+
+def _processor() -> str:
+    """Features of the processor that compiled code may use, where the system tells."""
+    try:
+        with Path("/proc/cpuinfo").open() as lines:
+            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return ""
