@@ -48,3 +48,26 @@ def test_errors_are_json_for_programs(network: LocalNetwork) -> None:
     result = network.root_wallet().run("wallet", "show", "ab" * 32, "--json")
     assert result.exit_code == 101
     assert "has no chain" in json.loads(result.stderr)["error"]["what"]
+
+
+def test_keys_of_another_key_store_are_taken_in(network: LocalNetwork) -> None:
+    line, other = network.wallet("one"), network.wallet("two")
+    owner = other("keygen").strip()
+    keys = other.folder / "keystore.json"
+    for _ in range(2):
+        assert line.json("import-keys", str(keys)) == {"owners": [owner]}
+    stored = json.loads((line.folder / "keystore.json").read_text())["keys"]
+    assert stored == json.loads(keys.read_text())["keys"]
+
+
+def test_a_key_under_a_wrong_owner_is_not_taken_in(network: LocalNetwork) -> None:
+    line, other = network.wallet("one"), network.wallet("two")
+    other("keygen")
+    keys = other.folder / "keystore.json"
+    content = json.loads(keys.read_text())
+    content["keys"][0][0] = "0x" + "11" * 32
+    keys.write_text(json.dumps(content))
+    result = line.run("import-keys", str(keys))
+    assert result.exit_code == 1
+    assert "nothing was taken in" in " ".join(result.stderr.split())
+    assert json.loads((line.folder / "keystore.json").read_text())["keys"] == []

@@ -9,14 +9,12 @@ import pytest
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import U64
-from catenula.client import local_node
 from catenula.client.errors import ClientError
 from catenula.execution.applications import NativeModule, Service
 from catenula.execution.environment import HttpRequest
 from catenula.execution.runtime import ContractRuntime
 from catenula.network.configuration import NetworkShape
 from catenula.protocol import NO_FEES, OracleHttp, OracleService, ResourceControlPolicy
-from catenula.validator.side_runs import RunLimits
 from tests.execution.scripted import COUNTER, scripted
 from tests.network.native import NativeNetwork, native_network
 from tests.network.support import asynchronous, balances
@@ -138,10 +136,10 @@ async def test_a_service_that_takes_too_long_fails_the_operation_and_nothing_els
 
 
 @asynchronous
-async def test_an_endless_query_of_a_user_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_node, "ASKING", RunLimits(0.1, ends_with_caller=True))
+async def test_an_endless_query_of_a_user_is_ended() -> None:
     async with native_network() as stage:
         alice, bob = (await stage.network.wallet("alice", 10)), (await stage.network.wallet("bob"))
+        alice.client.context.local.driver.side_runs.maximum_seconds = 0.1
         application = await stage.create(alice.chain, endless())
         with pytest.raises(ClientError, match="MaximumExecutionTimeExceeded"):
             await alice.chain.query(application, b"slow")

@@ -11,8 +11,6 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,21 +20,24 @@ from catenula.storage.memory import MemoryStore
 from catenula.testing.keys import validator_key
 from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
-from catenula.validator.addresses import HostPort
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import InlineCommitter
-from catenula.validator.configuration import LogOptions
 from catenula.validator.driver import NodeDriver
 from catenula.validator.routing import routing
-from catenula.validator.supervisor import RunningValidator, Supervisor
 from tests.process.load import CHAINS, VALIDATORS, Load, Phase, genesis, open_worker, opened
 from tests.process.test_kill import TOTAL, Told, check, supply
 from tests.process.test_validator_processes import running
-from tests.validator.test_configuration import configuration
+from tests.process.validators import (
+    PARTS,
+    WORKERS,
+    kill,
+    location_of,
+    running_validators,
+    seeded,
+)
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
-WORKERS = 2
 LONGEST_WAIT = 40
 """A process is killed after at most this many more answers."""
 RECOVERY_ANSWERS = 3 * VALIDATORS
@@ -103,54 +104,15 @@ class WireLoad(Load):
         await self.client.stop()
 
 
-@asynccontextmanager
-async def validators(folder: Path) -> AsyncIterator[list[RunningValidator]]:
-    """Four validators of three processes each."""
-    supervisor = await Supervisor.start(LogOptions(level="error"))
-    try:
-        started = []
-        for number in range(VALIDATORS):
-            config = configuration(
-                secret=validator_key(number),
-                listen=HostPort("127.0.0.1", 0),
-                workers=WORKERS,
-                logs=LogOptions(level="error"),
-            )
-            location = f"sqlite:{folder / f'node-{number}'}"
-            name = f"validator {number}"
-            validator = await supervisor.start_validator(
-                config, location, name=name, genesis=genesis()
-            )
-            started.append(validator)
-        await asyncio.gather(*(validator.wait_ready() for validator in started))
-        yield started
-    finally:
-        await supervisor.close()
-
-
-def victims(validator: RunningValidator, part: str, rng: random.Random) -> list[int]:
-    """The processes to kill."""
-    if part == "validator":
-        return list(validator.pids.values())
-    if part == "worker":
-        return [validator.pids[f"worker {rng.randrange(WORKERS)}"]]
-    return [validator.pids[part]]
-
-
-def seeded() -> random.Random:
-    seed = int(os.environ.get("CATENULA_SEED") or random.SystemRandom().randrange(2**32))
-    sys.stdout.write(f"CATENULA_SEED={seed}\n")
-    return random.Random(seed)
-
-
-@pytest.mark.parametrize("part", ["worker", "front door", "validator"])
+@pytest.mark.parametrize("part", PARTS)
 def test_a_part_that_is_killed_under_load_costs_nothing(
     part: str, tmp_path: Path, kills: int
 ) -> None:
     rng, told = seeded(), Told()
 
     async def body() -> None:
-        async with validators(tmp_path) as started:
+        keys = [validator_key(number) for number in range(VALIDATORS)]
+        async with running_validators(tmp_path, keys, genesis()) as started:
             load = WireLoad([validator.port for validator in started], told)
             tasks = [
                 asyncio.ensure_future(load.work(number, random.Random(rng.random())))
@@ -158,8 +120,7 @@ def test_a_part_that_is_killed_under_load_costs_nothing(
             ]
             for number in range(kills):
                 await load.wait_for_answers(rng.randint(1, LONGEST_WAIT))
-                for pid in victims(rng.choice(started), part, rng):
-                    os.kill(pid, signal.SIGKILL)
+                kill(rng.choice(started), part, rng)
                 await load.wait_for_answers(RECOVERY_ANSWERS)
                 sys.stdout.write(f"kill {number + 1}: {load.answers} answers so far\n")
             load.stopping = True
@@ -168,7 +129,7 @@ def test_a_part_that_is_killed_under_load_costs_nothing(
             assert sum(validator.restarts for validator in started) >= kills
 
     asyncio.run(body())
-    locations = [f"sqlite:{tmp_path / f'node-{number}'}" for number in range(VALIDATORS)]
+    locations = [location_of(tmp_path, number) for number in range(VALIDATORS)]
     with opened(locations) as stores:
         for number, store in enumerate(stores):
             worker = open_worker(store, number)

@@ -8,11 +8,8 @@ have arrived as well. The seed is printed; ``CATENULA_SEED`` uses it again.
 """
 
 import asyncio
-import os
 import random
 import secrets
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -30,16 +27,13 @@ from catenula.network.configuration import (
 from catenula.network.remote import RemoteNetwork
 from catenula.network.wallet import NetworkWallet
 from catenula.protocol import ChainInfoQuery
-from catenula.validator.addresses import HostPort
 from catenula.validator.clock import SystemClock
-from catenula.validator.configuration import LogOptions
-from catenula.validator.supervisor import FRONT_DOOR, RunningValidator, Supervisor
-from tests.validator.test_configuration import configuration
+from catenula.validator.supervisor import RunningValidator
+from tests.process.validators import PARTS, kill, running_validators, seeded
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 VALIDATORS = 4
-WORKERS = 2
 PEOPLE = ("alice", "bob", "carol")
 SMALLEST = Decimal("0.001")
 PATIENCE_SECONDS = 60
@@ -94,33 +88,6 @@ class Payers:
 
 
 @asynccontextmanager
-async def _validators(
-    network: NetworkConfiguration, folder: Path
-) -> AsyncIterator[list[RunningValidator]]:
-    supervisor = await Supervisor.start(LogOptions(level="error"))
-    try:
-        started = [
-            await supervisor.start_validator(
-                configuration(
-                    secret=keys.consensus,
-                    listen=HostPort("127.0.0.1", 0),
-                    workers=WORKERS,
-                    logs=LogOptions(level="error"),
-                ),
-                f"sqlite:{folder / f'validator-{number}'}",
-                name=f"validator {number}",
-                genesis=network.genesis,
-            )
-            for number, keys in enumerate(network.validators)
-        ]
-        for validator in started:
-            await validator.wait_ready()
-        yield started
-    finally:
-        await supervisor.close()
-
-
-@asynccontextmanager
 async def _people(
     network: NetworkConfiguration, validators: list[RunningValidator]
 ) -> AsyncIterator[list[NetworkWallet]]:
@@ -140,25 +107,15 @@ async def _people(
 
 async def _kill(victim: RunningValidator, what: str, chooser: random.Random) -> None:
     """Kill processes of one validator, and wait until it serves again by itself."""
-    workers = [role for role in victim.pids if role != FRONT_DOOR]
-    roles = {
-        "worker": [chooser.choice(workers)],
-        "front door": [FRONT_DOOR],
-        "validator": list(victim.pids),
-    }[what]
-    killed = {role: victim.pids[role] for role in roles}
-    for pid in killed.values():
-        os.kill(pid, signal.SIGKILL)
+    killed = kill(victim, what, chooser)
     async with asyncio.timeout(PATIENCE_SECONDS):
         for role, pid in killed.items():
             await victim.wait_restarted(role, pid)
 
 
-@pytest.mark.parametrize("what", ["worker", "front door", "validator"])
+@pytest.mark.parametrize("what", PARTS)
 def test_killed_processes_lose_nothing_and_come_back(what: str, kills: int, tmp_path: Path) -> None:
-    seed = int(os.environ.get("CATENULA_SEED") or secrets.randbits(32))
-    sys.stdout.write(f"CATENULA_SEED={seed}\n")
-    asyncio.run(_kill_again_and_again(what, kills, random.Random(seed), tmp_path))
+    asyncio.run(_kill_again_and_again(what, kills, seeded(), tmp_path))
 
 
 async def _kill_again_and_again(
@@ -169,7 +126,11 @@ async def _kill_again_and_again(
         random_bytes=secrets.token_bytes,
         now=SystemClock().now(),
     )
-    async with _validators(network, folder) as validators, _people(network, validators) as wallets:
+    keys = [validator.consensus for validator in network.validators]
+    async with (
+        running_validators(folder, keys, network.genesis) as validators,
+        _people(network, validators) as wallets,
+    ):
         held = sum([await wallet.chain.balance() for wallet in wallets], Decimal(0))
         payers = Payers(wallets)
         for _ in range(kills):

@@ -31,6 +31,7 @@ from catenula.testing.faulty_store import Fault, InjectedFault
 from catenula.testing.keys import account_key
 from catenula.testing.tiny_network import FIRST_ROUND, TinyNetwork, transfer
 from catenula.testing.tiny_node import TinyNode
+from tests.worker.application_scenarios import APPLICATION_REQUESTS
 from tests.worker.epochs import enter_next_epoch
 
 BLOB = BlobContent(BlobType.DATA, b"published")
@@ -210,6 +211,7 @@ SCENARIOS = {
     "confirmation": Scenario(_confirmation),
     "revert": Scenario(_revert),
     "received trackers": Scenario(_trackers),
+    **{name: Scenario(prepare) for name, prepare in APPLICATION_REQUESTS.items()},
 }
 
 

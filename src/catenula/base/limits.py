@@ -135,6 +135,9 @@ MAX_CLOCK_WAITS = 20
 MAX_PROPOSAL_HELP = 8
 """How often missing data of one proposal of another owner is fetched."""
 
+MAX_BLOBS_SENT_IN_HELP = 64
+"""Blobs of applications that a validator may ask for while it looks at one proposal."""
+
 MAX_PROCESSING_HELP = 64
 """How often new missing items of one certificate are fetched before giving up."""
 
@@ -385,8 +388,8 @@ MAX_WASM_STACK_BYTES = 512 << 10
 WASM_EPOCH_SECONDS = 0.005
 """How often running guest code asks whether time is up."""
 
-MAX_HOST_CALL_BYTES = 512 << 20
-"""What one call of the host may pass, pointed-to content counted each time it is pointed to."""
+MAX_GUEST_PASSED_BYTES = 512 << 20
+"""What one instance may pass to the host, counted each time it is pointed to."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""

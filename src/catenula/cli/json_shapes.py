@@ -81,6 +81,7 @@ SHAPES: dict[str, Any] = {
     "process-inbox": ([BLOCK], DRY_RUN),
     "retry-pending-block": (BLOCK, DRY_RUN, "object?"),
     "keygen": {"owner": "owner"},
+    "import-keys": {"owners": ["owner"]},
     "assign": _OWNED,
     "watch": {"chain_id": "chain id", "reason": "object"},
     "publish-data-blob": ({"blob_hash": "hash", "block": BLOCK}, DRY_RUN),

@@ -146,6 +146,9 @@ COMMANDS: Rows = {
         "Finish a block that was left unfinished.",
     ),
     "keygen": LazyCommand("catenula.cli.chain.keys:keygen", "Make a key."),
+    "import-keys": LazyCommand(
+        "catenula.cli.chain.keys:import_keys", "Take in the keys of another key store."
+    ),
     "assign": LazyCommand(
         "catenula.cli.chain.keys:assign", "Take a chain into the wallet for an owner."
     ),

@@ -28,12 +28,12 @@ from catenula.client.trust import Committees
 from catenula.client.turns import ChainTurns
 from catenula.client.updater import bring_up_to_date
 from catenula.client.wallet import WALLET_SCOPE, Wallet, WalletChain
-from catenula.execution.applications import NativeApplications
 from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Claim, Store
 from catenula.storage.process_locks import ProcessLocks
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
+from catenula.validator.default_applications import default_applications
 from catenula.validator.driver import NodeDriver
 from catenula.validator.oracles import ApplicationLog, LoopOracles
 from catenula.validator.ownership import SharedOwnership
@@ -61,7 +61,7 @@ class ClientSetup:
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=Random)
     commit_threads: CommitThreads | None = None
-    applications: "ApplicationLoader" = field(default_factory=NativeApplications)
+    applications: "ApplicationLoader" = field(default_factory=default_applications)
     sharing: bool = False
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Timestamp
-from catenula.base.limits import MAX_CLOCK_WAITS
+from catenula.base.limits import MAX_BLOBS_SENT_IN_HELP, MAX_CLOCK_WAITS
 from catenula.client.background import Update
 from catenula.client.context import ClientContext
 from catenula.client.remote_node import RemoteNode
@@ -83,7 +83,7 @@ class _Dialogue:
         self._clock_waits = 0
         self._compared = False
         self._sent_updates = False
-        self._sent_blobs = False
+        self._sent_blobs: set[BlobId] | None = None
         self._sent_origins: dict[ChainId, BlockHeight] = {}
         self._sent_publishers: set[ChainId] = set()
 
@@ -176,12 +176,13 @@ class _Dialogue:
 
     async def _send_blobs(self, received: NodeErrorReceived) -> bool:
         """Upload what the block publishes; for other blobs, the certificates that used them."""
-        if self._sent_blobs:
-            return False
-        self._sent_blobs = True
         error, node = received.error, self._remote.node
         proposal, published = self._submission.proposal, self._submission.blobs
         wanted = set(error.blob_ids) if isinstance(error, BlobsNotFound) else set()
+        sent = self._sent_blobs
+        if sent is not None and (wanted <= sent or len(sent) > MAX_BLOBS_SENT_IN_HELP):
+            return False
+        self._sent_blobs = wanted | (sent or set())
         others = sorted((proposal.required_blob_ids | wanted) - published.keys(), key=str)
         missing = await node.missing_blob_ids(others) if others else []
         await send_certificates_for_blobs(self._context, self._remote, missing)

@@ -8,6 +8,8 @@ from catenula.base.integers import BlockHeight
 from catenula.client.background import Update
 from catenula.client.context import ClientContext
 from catenula.client.errors import Explanation, LocalNodeLagging, Reason
+from catenula.client.hedged import hedged
+from catenula.client.processing import process_certificate
 from catenula.client.remote_node import RemoteNode
 from catenula.client.watcher import Span
 from catenula.protocol import (
@@ -32,6 +34,7 @@ from catenula.protocol.node_error import (
     WrongRound,
     describe_node_error,
 )
+from catenula.worker import ProcessMode
 
 _EPOCH_STREAM = StreamId.system(EPOCH_STREAM_NAME)
 _MENDED_BY_FULL_UPLOAD = (MissingCertificateValue, EventsNotFound, BlobsNotFound)
@@ -195,15 +198,49 @@ async def send_description(context: ClientContext, remote: RemoteNode, chain_id:
 async def send_certificates_for_blobs(
     context: ClientContext, remote: RemoteNode, blob_ids: Sequence[BlobId]
 ) -> None:
-    """Send the certificate that last used each blob; only that block, not the ones before it."""
-    shared = context.local.shared
+    """Send the certificate that last used each blob; only that block, not the ones before it.
+
+    A blob that this client only downloaded has none here: another validator is asked for it.
+    """
     for blob_id in blob_ids:
-        state = shared.blob_state(blob_id)
-        if state is None or state.last_used_by is None:
-            continue
-        certificate = shared.certificate(state.last_used_by)
+        certificate = _last_use(context, blob_id)
+        if certificate is None:
+            certificate = await _last_use_elsewhere(context, remote, blob_id)
         if certificate is not None:
             await send_confirmed_certificate(context, remote, certificate)
+
+
+def _last_use(context: ClientContext, blob_id: BlobId) -> ConfirmedBlockCertificate | None:
+    shared = context.local.shared
+    state = shared.blob_state(blob_id)
+    if state is None or state.last_used_by is None:
+        return None
+    return shared.certificate(state.last_used_by)
+
+
+async def _last_use_elsewhere(
+    context: ClientContext, remote: RemoteNode, blob_id: BlobId
+) -> ConfirmedBlockCertificate | None:
+    """The certificate from another validator, processed here as well; None if nobody gives it."""
+    others = [node for node in context.nodes() if node.public_key != remote.public_key]
+
+    async def fetch(other: RemoteNode) -> None:
+        certificate = await context.downloads.certificate_for_blob(other, blob_id)
+        await process_certificate(
+            context, certificate, mode=ProcessMode.PREPROCESS, sources=(other,)
+        )
+
+    try:
+        await hedged(
+            others,
+            fetch,
+            hedging=context.certificate_hedging(),
+            what=f"the block that used {blob_id}",
+        )
+    except (ProtocolError, LocalError):
+        # Without it this validator stays without the blob; a quorum may do without this validator.
+        return None
+    return _last_use(context, blob_id)
 
 
 async def _send_consensus(context: ClientContext, remote: RemoteNode, info: ChainInfo) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError
 from catenula.client.watcher import Span
-from catenula.execution.applications import NativeApplications
 from catenula.network.devnet_files import DevnetFiles
 from catenula.storage.engine import Store, open_store
 from catenula.transport.in_process import InProcessNode
@@ -17,6 +16,7 @@ from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import CommitThreads
 from catenula.validator.configuration import LogOptions
+from catenula.validator.default_applications import default_applications
 from catenula.validator.server import Surroundings, ValidatorServer, start_validator_server
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class EmbeddedServers:
         gc.set_threshold(*_GC_THRESHOLDS)
         if self._lasting:
             sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
-        surroundings = Surroundings(SystemClock(), NativeApplications(), self._threads)
+        surroundings = Surroundings(SystemClock(), default_applications(), self._threads)
         for index, config in enumerate(self._files.servers):
             store = open_store(self._location(index))
             self._stores.append(store)

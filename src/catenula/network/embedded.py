@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catenula.base.crypto import Secp256k1PublicKey
-from catenula.execution.applications import ApplicationLoader, NativeApplications
+from catenula.execution.applications import ApplicationLoader
 from catenula.network.configuration import (
     NetworkConfiguration,
     NetworkShape,
@@ -25,6 +25,7 @@ from catenula.protocol import GenesisConfig
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import CommitThreads
+from catenula.validator.default_applications import default_applications
 from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
 
 
@@ -117,7 +118,7 @@ def make_network(
         configuration,
         folder=path,
         clock=clock,
-        applications=applications if applications is not None else NativeApplications(),
+        applications=applications if applications is not None else default_applications(),
     )
     try:
         network.start_all()

@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from catenula.base.errors import LocalError
-from catenula.execution.applications import ApplicationLoader, NativeApplications
+from catenula.execution.applications import ApplicationLoader
 from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Store, open_store
 from catenula.storage.shared import SharedStore
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.committer import Committer, CommitThreads, committer_for
 from catenula.validator.configuration import ServerConfig
+from catenula.validator.default_applications import default_applications
 from catenula.validator.driver import NodeDriver
 from catenula.validator.logs import Log
 from catenula.validator.metrics import (
@@ -43,7 +44,7 @@ class Surroundings:
     """What a server uses of its process; several servers of one process share it."""
 
     clock: Clock = field(default_factory=SystemClock)
-    applications: ApplicationLoader = field(default_factory=NativeApplications)
+    applications: ApplicationLoader = field(default_factory=default_applications)
     commit_threads: CommitThreads | None = None
 
 

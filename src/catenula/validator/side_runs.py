@@ -61,6 +61,8 @@ class SideRuns:
 
     def __init__(self, sink: LogSink | None = None) -> None:
         self.sink = sink
+        self.maximum_seconds: float | None = None
+        """A shorter limit for everything that has one, where a node is to be stricter."""
         self._turns = asyncio.Semaphore(MAX_SIDE_RUNS)
         self._running: dict[ThreadOracles, asyncio.Future[None]] = {}
         self._stopped = False
@@ -81,7 +83,8 @@ class SideRuns:
             if self._stopped:
                 raise _stopping()
             loop = asyncio.get_running_loop()
-            oracles = ThreadOracles(run.now, loop, seconds=run.limits.seconds, sink=self.sink)
+            seconds = self._seconds(run.limits)
+            oracles = ThreadOracles(run.now, loop, seconds=seconds, sink=self.sink)
             copy = run.worker.apart(run.chain_id, oracles)
             future: asyncio.Future[Outcome[_T]] = loop.create_future()
             ended = self._running[oracles] = loop.create_future()
@@ -97,6 +100,11 @@ class SideRuns:
             except asyncio.CancelledError:
                 oracles.stop("nobody waits for it any more")
                 raise
+
+    def _seconds(self, limits: RunLimits) -> float | None:
+        if limits.seconds is None or self.maximum_seconds is None:
+            return limits.seconds
+        return min(limits.seconds, self.maximum_seconds)
 
     async def settled(self) -> None:
         """Return when nothing runs."""

@@ -13,7 +13,6 @@ from typing import Any
 
 from catenula.base.counting import Told
 from catenula.base.errors import DecodeError
-from catenula.execution.applications import NativeApplications
 from catenula.protocol import Notification
 from catenula.storage.engine import Claim, Store
 from catenula.transport.calls import CallStatus, StatusCode
@@ -22,6 +21,7 @@ from catenula.transport.public_service import NodeService
 from catenula.validator.clock import SystemClock
 from catenula.validator.committer import committer_for
 from catenula.validator.configuration import ServerConfig
+from catenula.validator.default_applications import default_applications
 from catenula.validator.driver import NodeDriver
 from catenula.validator.endpoints import Endpoint
 from catenula.validator.frame_server import FrameServer
@@ -127,7 +127,7 @@ class RunningWorker:
             store,
             config=WorkerConfig(meter=meter_for(config)),
             secret=config.secret,
-            applications=NativeApplications(),
+            applications=default_applications(),
             make_oracles=LoopOracles,
         )
         self.driver = NodeDriver(

@@ -1,10 +1,12 @@
 """``catenula keygen`` and ``assign``: keys and the chains they propose on."""
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.command import Invocation, command
 from catenula.cli.parameters import CHAIN_ID, OWNER
@@ -21,6 +23,27 @@ def keygen(invocation: Invocation) -> None:
     keys = KeyStoreFile.read(places_of(invocation.options).keystore)
     owner = str(keys.generate(secrets.token_bytes))
     invocation.output.result({"owner": owner}, owner)
+
+
+@command()
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def import_keys(invocation: Invocation, path: Path) -> None:
+    """Take in the keys of the key store at PATH, such as one made on a faucet's page."""
+    keys = KeyStoreFile.read(places_of(invocation.options).keystore)
+    other = KeyStoreFile.read(path)
+    owners = other.owners()
+    secret_keys = [other.key(owner) for owner in owners]
+    for owner, secret in zip(owners, secret_keys, strict=True):
+        if secret.owner() != owner:
+            raise LocalError(
+                f"the key of {owner} in {path} is the key of {secret.owner()}; nothing was taken "
+                "in, get the file from where it was made once more",
+                retryable=False,
+            )
+    for secret in secret_keys:
+        keys.add(secret)
+    texts = [str(owner) for owner in owners]
+    invocation.output.result({"owners": texts}, "\n".join(texts))
 
 
 @command()

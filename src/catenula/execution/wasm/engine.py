@@ -19,8 +19,9 @@ from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
 
-HostCall = Callable[[HostFunction, Any], int]
-"""Answers a call of the guest that runs on this thread; 0, or the address of a trap."""
+HostCall = Callable[[Any, Any, Any, int], int]
+"""Answers a call of the guest that runs on this thread: engine's data, caller, raw slots and their
+number; 0, or the address of a trap."""
 
 _FUNCTION, _GLOBAL, _MEMORY = 0, 1, 3
 _STORE_MEMORY_BYTES = 1 << 32
@@ -37,24 +38,29 @@ class Engine:
         imports: dict[tuple[str, str], HostFunction],
         *,
         is_contract: bool,
-        answer: HostCall,
+        answering: Callable[[HostFunction], HostCall],
         is_time_up: Callable[[], bool],
     ) -> None:
         self.is_contract = is_contract
         self._library = library()
         self._engine = self._library.functions.wasm_engine_new_with_config(_config(is_contract))
         self._callbacks: list[Any] = []
-        self._linker = self._make_linker(imports, answer)
+        self._linker = self._make_linker(imports, answering)
         self.ticker = Ticker(self._engine)
         self._on_epoch = self._epoch_callback(is_time_up)
 
     # Host functions
 
-    def _make_linker(self, imports: dict[tuple[str, str], HostFunction], answer: HostCall) -> Any:
+    def _make_linker(
+        self,
+        imports: dict[tuple[str, str], HostFunction],
+        answering: Callable[[HostFunction], HostCall],
+    ) -> Any:
         ffi, functions = self._library
         linker = functions.wasmtime_linker_new(self._engine)
         for (module, name), function in imports.items():
-            callback = self._host_callback(function, answer)
+            callback = ffi.callback("host_function_t", answering(function))
+            self._callbacks.append(callback)
             kind = _function_type(*function.core_type)
             where, what = module.encode(), name.encode()
             error = functions.wasmtime_linker_define_func_unchecked(
@@ -64,14 +70,6 @@ class Engine:
             if error != ffi.NULL:
                 raise ExecutionError("WasmError", reason=take_message(error))
         return linker
-
-    def _host_callback(self, function: HostFunction, answer: HostCall) -> Any:
-        def call(_data: Any, _caller: Any, slots: Any, _count: int) -> int:
-            return answer(function, slots)
-
-        callback = self._library.ffi.callback("host_function_t", call)
-        self._callbacks.append(callback)
-        return callback
 
     def _epoch_callback(self, is_time_up: Callable[[], bool]) -> Any:
         ffi, functions = self._library

@@ -6,8 +6,6 @@ together by a promise that the guest holds (spec 04 §3). Must not know the engi
 """
 
 from collections.abc import Callable
-from enum import Enum
-from functools import cached_property
 from typing import Any, Protocol
 
 from catenula.execution.base_runtime import PendingRead
@@ -17,7 +15,6 @@ from catenula.execution.wasm.abi import (
     MAX_FLAT_PARAMETERS,
     Enumeration,
     List,
-    Memory,
     Record,
     Type,
     Variant,
@@ -41,6 +38,14 @@ class Guest(Protocol):
         """Take a line of the guest."""
         ...
 
+    def settle(self) -> None:
+        """Pay for the fuel used so far."""
+        ...
+
+    def refuel(self) -> None:
+        """Give the guest the fuel that may still be spent."""
+        ...
+
     def promise(self, kind: str, pending: PendingRead) -> int:
         """Keep an issued read; returns its number."""
         ...
@@ -50,17 +55,12 @@ class Guest(Protocol):
         ...
 
 
-class Settlement(Enum):
-    """When a call has to bring the fuel count of the guest and of the host together."""
-
-    NEVER = 0
-    WHEN_PRICED = 1
-    """When fuel costs money, because the call may spend money or have it spent."""
-    ALWAYS = 2
-
-
 class HostFunction:
-    """One import: its types, and what answers it."""
+    """One import: its types, and what answers it.
+
+    ``moves_fuel`` marks what spends fuel itself or runs others that do: the guest's count is
+    brought up to date before and after.
+    """
 
     def __init__(
         self,
@@ -68,58 +68,98 @@ class HostFunction:
         result: Type | None,
         answer: Callable[..., Any],
         *,
-        settlement: Settlement = Settlement.WHEN_PRICED,
+        moves_fuel: bool = False,
     ) -> None:
-        self._parameters, self._result, self.answer = parameters, result, answer
-        self.settlement = settlement
+        self._parameters, self._result = parameters, result
+        self._answer = _between_settlements(answer) if moves_fuel else answer
         self._layout = lay_out(parameters)[0]
         flat = tuple(slot for parameter in parameters for slot in parameter.flat)
         self._is_spilled = len(flat) > MAX_FLAT_PARAMETERS
         self._core_parameters = (I32,) if self._is_spilled else flat
-        self.returns_by_pointer = result is not None and len(result.flat) > 1
+        self._returns_by_pointer = result is not None and len(result.flat) > 1
 
-    @cached_property
+    @property
     def core_type(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Core parameters and results."""
         if self._result is None:
             return self._core_parameters, ()
-        if self.returns_by_pointer:
+        if self._returns_by_pointer:
             return (*self._core_parameters, I32), ()
         return self._core_parameters, self._result.flat
 
-    def lift(self, memory: Memory, slots: list[int]) -> list[Any]:
-        """The parameters from raw slots."""
-        if self._is_spilled:
-            base = slots[0] & 0xFFFF_FFFF
-            return [field.load(memory, base + at) for field, at in self._layout]
-        remaining = iter(slots)
-        return [parameter.lift(memory, remaining) for parameter in self._parameters]
+    def run(self) -> Callable[[Any, list[int]], int | None]:
+        """A function of guest and raw slots that answers a call.
 
-    def lower(self, memory: Memory, slots: list[int], value: Any) -> int | None:
-        """Give the result back: through the return pointer, or as the slot returned here."""
-        if self._result is None:
-            return None
-        if self.returns_by_pointer:
-            self._result.store(memory, slots[-1] & 0xFFFF_FFFF, value)
-            return None
-        return self._result.lower(value)
+        It returns the raw result where there is one. Between the answer and the result, which the
+        guest may have to make room for, the guest hears that money may have been spent.
+        """
+        ask, result = self._asking(), self._result
+        if result is None:
+
+            def run_without_result(guest: Any, slots: list[int]) -> None:
+                ask(guest, slots)
+                guest.spent()
+
+            return run_without_result
+        lower, store = result.lower, result.store
+        if self._returns_by_pointer:
+
+            def run_by_pointer(guest: Any, slots: list[int]) -> None:
+                value = ask(guest, slots)
+                guest.spent()
+                store(guest, slots[-1] & 0xFFFF_FFFF, value)
+
+            return run_by_pointer
+
+        def run_to_slot(guest: Any, slots: list[int]) -> int:
+            value = ask(guest, slots)
+            guest.spent()
+            return lower(value)
+
+        return run_to_slot
+
+    def _asking(self) -> Callable[[Any, list[int]], Any]:
+        """A function that lifts the parameters and gets the answer."""
+        answer = self._answer
+        if not self._parameters:
+            return lambda guest, _slots: answer(guest)
+        if self._is_spilled:
+            layout = self._layout
+
+            def ask_with_spilled(guest: Any, slots: list[int]) -> Any:
+                base = slots[0] & 0xFFFF_FFFF
+                return answer(guest, *[field.load(guest, base + at) for field, at in layout])
+
+            return ask_with_spilled
+        lifts = [parameter.lift for parameter in self._parameters]
+
+        def ask_with_flat(guest: Any, slots: list[int]) -> Any:
+            remaining = iter(slots)
+            return answer(guest, *[lift(guest, remaining) for lift in lifts])
+
+        return ask_with_flat
+
+
+def _between_settlements(answer: Callable[..., Any]) -> Callable[..., Any]:
+    def settled(guest: Guest, *values: Any) -> Any:
+        guest.settle()
+        value = answer(guest, *values)
+        guest.refuel()
+        return value
+
+    return settled
 
 
 _Functions = dict[str, HostFunction]
 
 
-def _call(
-    method: str,
-    *parameters: Type,
-    returns: Type | None = None,
-    settlement: Settlement = Settlement.WHEN_PRICED,
-) -> HostFunction:
+def _call(method: str, *parameters: Type, returns: Type | None = None) -> HostFunction:
     """A function that a method of the runtime answers as it is."""
 
     def answer(guest: Guest, *values: Any) -> Any:
         return getattr(guest.runtime, method)(*values)
 
-    return HostFunction(parameters, returns, answer, settlement=settlement)
+    return HostFunction(parameters, returns, answer)
 
 
 def _read(name: str, method: str, parameter: Type, result: Type) -> _Functions:
@@ -166,7 +206,7 @@ def _base() -> _Functions:
         "assert-before": _call("assert_before", t.TIMESTAMP),
         "read-data-blob": _call("read_data_blob", t.HASH, returns=t.BYTES),
         "assert-data-blob-exists": _call("assert_data_blob_exists", t.HASH),
-        "log": HostFunction((t.TEXT, t.LOG_LEVEL), None, _log, settlement=Settlement.NEVER),
+        "log": HostFunction((t.TEXT, t.LOG_LEVEL), None, _log),
         **_read("contains-key", "contains_key_new", t.BYTES, t.BOOLEAN),
         **_read("contains-keys", "contains_keys_new", t.BYTES_LIST, List(t.BOOLEAN)),
         **_read("read-multi-values-bytes", "read_values_new", t.BYTES_LIST, List(t.OPTIONAL_BYTES)),
@@ -214,7 +254,7 @@ def _contract() -> _Functions:
                     required_application_ids=required,
                 )
             ),
-            settlement=Settlement.ALWAYS,
+            moves_fuel=True,
         ),
         "create-data-blob": _call("create_data_blob", t.BYTES, returns=t.HASH),
         "publish-module": _call(
@@ -226,7 +266,7 @@ def _contract() -> _Functions:
             lambda guest, authenticated, callee, argument: guest.runtime.call_application(
                 callee, argument, authenticated=authenticated
             ),
-            settlement=Settlement.ALWAYS,
+            moves_fuel=True,
         ),
         "emit": _call("emit", t.STREAM_NAME, t.BYTES, returns=t.U32_TYPE),
         "read-event": _call("read_event", t.CHAIN_ID, t.STREAM_NAME, t.U32_TYPE, returns=t.BYTES),
@@ -237,7 +277,12 @@ def _contract() -> _Functions:
             "unsubscribe_from_events", t.CHAIN_ID, t.APPLICATION_ID, t.STREAM_NAME
         ),
         "query-service": _call("query_service", t.APPLICATION_ID, t.BYTES, returns=t.BYTES),
-        "consume-fuel": _call("consume_fuel", t.U64_TYPE, settlement=Settlement.ALWAYS),
+        "consume-fuel": HostFunction(
+            (t.U64_TYPE,),
+            None,
+            lambda guest, fuel: guest.runtime.consume_fuel(fuel),
+            moves_fuel=True,
+        ),
         "validation-round": _call("validation_round", returns=option(t.U32_TYPE)),
         "write-batch": HostFunction(
             (t.WRITE_OPERATIONS,),

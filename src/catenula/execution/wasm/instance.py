@@ -13,13 +13,13 @@ import threading
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from catenula.base.limits import MAX_HOST_CALL_BYTES
+from catenula.base.limits import MAX_GUEST_PASSED_BYTES
 from catenula.execution.applications import StreamUpdate
 from catenula.execution.base_runtime import PendingRead
 from catenula.execution.errors import ExecutionError, runtime_error
 from catenula.execution.wasm.abi import I32, Bytes, List, abi_error
-from catenula.execution.wasm.engine import CompiledModule
-from catenula.execution.wasm.host_functions import HostFunction, Settlement
+from catenula.execution.wasm.engine import CompiledModule, HostCall
+from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library
 from catenula.execution.wasm.prepare import (
     FUEL_EXPORT,
@@ -41,6 +41,7 @@ _LIST_TYPE = ((I32, I32), ())
 _LIST_TO_POINTER_TYPE = ((I32, I32), (I32,))
 _NOTHING_TYPE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 _SLOT_WORDS = 2
+_SMALL_READ = 4_096
 _ALLOCATOR_SLOTS = 4
 _LARGEST_FUEL = (1 << 63) - 1
 _LARGEST_ALLOCATION = (1 << 31) - 1
@@ -58,10 +59,25 @@ class _Running(threading.local):
 _running = _Running()
 
 
-def answer(function: HostFunction, slots: Any) -> int:
-    """Answer a call of the guest that runs on this thread; 0, or the address of a trap."""
-    guest = _running.guest
-    return guest.answer(function, slots) if guest is not None else _trap()
+def answering(function: HostFunction) -> HostCall:
+    """What the engine calls when a guest on any thread calls ``function``."""
+    run = function.run()
+    words = _SLOT_WORDS * len(function.core_type[0])
+    unpack = library().ffi.unpack
+    running = _running
+
+    def call(_data: Any, _caller: Any, slots: Any, _count: int) -> int:
+        guest = running.guest
+        try:
+            raw = unpack(slots, words)[::_SLOT_WORDS] if words else []
+            result = run(guest, raw)
+            if result is not None:
+                slots[0] = result
+        except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
+            return guest.fail(error)  # type: ignore[union-attr]  # Whoever calls is running.
+        return 0
+
+    return call
 
 
 def is_time_up() -> bool:
@@ -110,13 +126,13 @@ class Guest:
         previous, _running.guest = _running.guest, self
         self._engine.ticker.guest_enters()
         try:
-            self._begin()
+            self.refuel()
             slots = self._library.ffi.new("uint64_t[]", _SLOT_WORDS * 2)
             count = 0
             if kind is not None:
                 slots[0], slots[_SLOT_WORDS], count = *self._lower(argument, kind), 2
             self._call(function, slots, max(count, 1))
-            self._end()
+            self.settle()
         finally:
             self._engine.ticker.guest_leaves()
             _running.guest = previous
@@ -134,14 +150,11 @@ class Guest:
     def _returned_bytes(self, pointer: int) -> bytes:
         return self.read(*_POINTER_PAIR.unpack(self.read(pointer, 8)))
 
-    def _begin(self) -> None:
-        """The guest is about to run: for contracts, give it its fuel."""
+    def refuel(self) -> None:
+        """Give the guest the fuel that may still be spent; services burn none."""
 
-    def _end(self) -> None:
-        """The guest has returned: for contracts, pay for the fuel."""
-
-    def _settle(self) -> None:
-        """Pay for the fuel used so far."""
+    def settle(self) -> None:
+        """Pay for the fuel used so far; services burn none."""
 
     def _call(self, function: Any, slots: Any, count: int) -> None:
         trapped = self._instance.call(function, slots, count)
@@ -152,7 +165,7 @@ class Guest:
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
-        self._settle()
+        self.settle()
         raise runtime_error("WasmError", reason=self._reason(text), log=tuple(self._lines))
 
     def _reason(self, text: str) -> str:
@@ -167,27 +180,13 @@ class Guest:
 
     # Calls of the host
 
-    def answer(self, function: HostFunction, slots: Any) -> int:
-        """Answer a call; whatever goes wrong must not cross the engine's frames."""
-        try:
-            self._answer(function, slots)
-        except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
-            self._failure = error
-            return _trap()
-        return 0
+    def fail(self, error: BaseException) -> int:
+        """Keep what went wrong, which must not cross the engine's frames; ends the guest."""
+        self._failure = error
+        return _trap()
 
-    def _answer(self, function: HostFunction, slots: Any) -> None:
-        count = len(function.core_type[0])
-        self._read_bytes = 0
-        raw = self._library.ffi.unpack(slots, _SLOT_WORDS * count)[::_SLOT_WORDS] if count else []
-        values = function.lift(self, raw)
-        result = self._ask(function, values)
-        lowered = function.lower(self, raw, result)
-        if lowered is not None:
-            slots[0] = lowered
-
-    def _ask(self, function: HostFunction, values: list[Any]) -> Any:
-        return function.answer(self, *values)
+    def spent(self) -> None:
+        """The host has answered, perhaps at the guest's expense; for contracts, see to the fuel."""
 
     def log(self, message: str, level: int) -> None:
         """Take a line of the guest; the last ones explain a trap."""
@@ -226,10 +225,15 @@ class Guest:
         end = address + size
         if end > self._size:
             self._look_again(address, size)
-        self._read_bytes += size
-        if self._read_bytes > MAX_HOST_CALL_BYTES:
-            raise abi_error("a call passes too much", maximum=MAX_HOST_CALL_BYTES)
+        if size > _SMALL_READ:
+            self._count(size)
         return self._view[address:end]
+
+    def _count(self, size: int) -> None:
+        """Many pointers may lead to the same large content, which is copied for each."""
+        self._read_bytes += size
+        if self._read_bytes > MAX_GUEST_PASSED_BYTES:
+            raise abi_error("the guest passes too much to the host", maximum=MAX_GUEST_PASSED_BYTES)
 
     def write(self, address: int, content: bytes) -> None:
         """Copy bytes into the guest's memory."""
@@ -274,8 +278,8 @@ class WasmContract(Guest):
         self._fuel = self._instance.global_variable(FUEL_EXPORT)
         self._value = self._library.ffi.new("wasmtime_val_t *")
         self._value.kind = _I64_VALUE
-        self._given = 0
-        self._is_priced = runtime.is_fuel_priced
+        self._given = self._needed = 0
+        self._budget, self._price = runtime.budget, runtime.fuel_price
 
     def instantiate(self, argument: bytes) -> None:
         """Set up a new application."""
@@ -302,31 +306,26 @@ class WasmContract(Guest):
 
     # Fuel
 
-    def _begin(self) -> None:
+    def refuel(self) -> None:
+        """Give the guest what may still be spent."""
         self._given = min(self.runtime.remaining_fuel(), _LARGEST_FUEL)
+        self._needed = self._given * self._price
         self._value.of.i64 = self._given
         self._library.functions.wasmtime_global_set(self._instance.context, self._fuel, self._value)
 
-    def _end(self) -> None:
-        self._settle()
-
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Pay for the fuel used so far; raises what says that it was too much."""
         self._library.functions.wasmtime_global_get(self._instance.context, self._fuel, self._value)
         left = int(self._value.of.i64)
         used, self._given = self._given - left, left
         if used:
             self.runtime.consume_fuel(used)
 
-    def _ask(self, function: HostFunction, values: list[Any]) -> Any:
-        settlement = function.settlement
-        if settlement is Settlement.ALWAYS or (
-            self._is_priced and settlement is Settlement.WHEN_PRICED
-        ):
-            self._settle()
-            result = function.answer(self, *values)
-            self._begin()
-            return result
-        return function.answer(self, *values)
+    def spent(self) -> None:
+        """Shorten the guest's fuel when what is left of the money does not reach that far."""
+        if self._budget.balance < self._needed:
+            self.settle()
+            self.refuel()
 
 
 class WasmService(Guest):
