@@ -6,10 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from catenula.base.identifiers import ChainId
 from catenula.conformance.history import find_runs, read_run
 from catenula.conformance.recordings import find_recording, read_recording
 from catenula.conformance.replay import Replayer
 from catenula.storage.engine import Store
+from catenula.transport.calls import METHODS
+from catenula.transport.messages import from_proto_bytes
 from catenula.transport.public_port import PublicServer, serve_public
 from catenula.transport.public_service import NodeService
 from catenula.validator.clock import SystemClock
@@ -34,9 +37,26 @@ def conversation(run: str, name: str) -> list[dict[str, Any]]:
 @lru_cache(maxsize=1)
 def _replayed(run: str) -> tuple[Store, Worker]:
     replayer = Replayer(read_run(find_runs([_network_folder() / run])[0]))
+    asked = _heights_asked_about(run)
     for block in replayer._run.blocks:
+        if block.height == asked.get(block.chain_id):
+            # From here on its blocks are only preprocessed: the chain stays where it was asked.
+            replayer._failed.add(block.chain_id)
         replayer.replay_block(block)
     return replayer._store, replayer._worker
+
+
+def _heights_asked_about(run: str) -> dict[ChainId, int]:
+    """Where chains stood when the recorder offered them certificates that are no good."""
+    found: dict[ChainId, int] = {}
+    for entry in conversation(run, "direct_grpc"):
+        if entry["method"] == "HandleConfirmedCertificate" and entry.get("node_error"):
+            request = from_proto_bytes(
+                METHODS[entry["method"]].request, bytes.fromhex(entry["req"])
+            )
+            block = request.certificate.block
+            found[block.chain_id] = min(block.height, found.get(block.chain_id, block.height))
+    return found
 
 
 def _network_folder() -> Path:

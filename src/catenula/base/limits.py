@@ -198,6 +198,10 @@ MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
 MAX_PUBLIC_BUFFER_BYTES = 256 << 20
 """Bodies of requests that are arriving at one public port, together."""
 
+MAX_PUBLIC_UNREAD_BYTES = 256 << 20
+"""Answers that clients of one public port have not read yet, together; beyond it the one that has
+waited longest is cut off."""
+
 MAX_PUBLIC_PIPELINE = 16
 """Requests on one connection that wait for the answer to an earlier one."""
 
@@ -391,8 +395,17 @@ WASM_EPOCH_SECONDS = 0.005
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
 
+MAX_CACHED_DESCRIPTIONS = 1_024
+"""Descriptions of applications that a process keeps decoded."""
+
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
 
 MAX_MODULE_CACHE_BYTES = 1 << 30
 """Compiled modules on disk; the least recently used go first."""
+
+MAX_GUEST_DEPTH = 40
+"""Guests that may call each other on one thread; bounds the frames of the host in between."""
+
+MAX_NESTED_STACK_BYTES = 3 << 20
+"""Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""

@@ -1,18 +1,60 @@
-"""The body of a request while it arrives: bounded in size, time, and memory of the whole port."""
+"""What one port keeps for its clients: bodies that arrive, and answers that nobody reads.
+
+Both are bounded in size, in time, and in the memory that all of them take together.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 from catenula.base.limits import MAX_PUBLIC_BODY_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.grpc_web import message_too_large
 
 
-class PortBudget:
-    """What all connections of a port share: memory for request bodies, and running calls."""
+class _Unread(NamedTuple):
+    """An answer that waits for its reader, and how to be rid of it."""
 
-    def __init__(self, *, body_bytes: int, calls: int) -> None:
+    size: int
+    cut_off: Callable[[], None]
+
+
+class UnreadAnswers:
+    """Answers whose clients do not read as fast as they are answered, oldest first.
+
+    When they take too much memory together, the oldest is cut off: whoever has had the most time
+    goes, and clients that read are served as usual.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._waiting: dict[object, _Unread] = {}
+        self.size = 0
+
+    def hold(self, key: object, size: int, cut_off: Callable[[], None]) -> None:
+        """An answer waits, or still waits, with so many bytes; ``cut_off`` must not block."""
+        before = self._waiting.get(key)
+        self.size += size - (before.size if before is not None else 0)
+        self._waiting[key] = _Unread(size, cut_off)
+        while self.size > self._most_bytes:
+            oldest = next(iter(self._waiting))
+            cut_off = self._waiting[oldest].cut_off
+            self.release(oldest)
+            cut_off()
+
+    def release(self, key: object) -> None:
+        """The answer was read, or nobody wants it any more."""
+        found = self._waiting.pop(key, None)
+        if found is not None:
+            self.size -= found.size
+
+
+class PortBudget:
+    """What all connections of a port share: memory for bodies and answers, and running calls."""
+
+    def __init__(self, *, body_bytes: int, unread_bytes: int, calls: int) -> None:
         self._most_body_bytes, self._most_calls = body_bytes, calls
+        self.unread = UnreadAnswers(unread_bytes)
         self.body_bytes = 0
         self.calls = 0
         self._is_quiet = asyncio.Event()

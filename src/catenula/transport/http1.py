@@ -134,6 +134,7 @@ class Http1Connection(asyncio.Protocol):
         """The client is gone: nobody waits for answers."""
         self._cancel_timer()
         self._is_ending = True
+        self._budget.unread.release(self)
         self._writable.set()
         if self._task is not None:
             self._task.cancel()
@@ -165,6 +166,7 @@ class Http1Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The client has read."""
+        self._budget.unread.release(self)
         self._writable.set()
 
     # The parser's side
@@ -267,6 +269,9 @@ class Http1Connection(asyncio.Protocol):
         parts, self._outgoing = self._outgoing, []
         if parts and not self._transport.is_closing():
             self._transport.write(b"".join(parts))
+            if not self._writable.is_set():
+                unread = self._transport.get_write_buffer_size()
+                self._budget.unread.hold(self, unread, self._transport.abort)
 
     # Ending
 

@@ -6,6 +6,7 @@ connections take, how long a client may not read, and how many streams it may ab
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from catenula.base.limits import (
@@ -325,19 +326,37 @@ class Http2Connection(asyncio.Protocol):
 
     async def send_data(self, exchange: Http2Exchange, data: bytes) -> None:
         """Send a part of a response's body, as fast as the client takes it."""
+        if len(data) <= min(exchange.room, self._room, self._frame_bytes) and not self._is_paused:
+            self._put_data(exchange, data)
+            return
+        try:
+            await self._send_in_parts(exchange, data)
+        finally:
+            self.budget.unread.release(exchange)
+
+    def _put_data(self, exchange: Http2Exchange, part: bytes) -> None:
+        self.put(frame(FrameType.DATA, 0, exchange.number, part))
+        exchange.room -= len(part)
+        self._room -= len(part)
+
+    async def _send_in_parts(self, exchange: Http2Exchange, data: bytes) -> None:
         position = 0
         while position < len(data):
             size = min(exchange.room, self._room, self._frame_bytes, len(data) - position)
             if size <= 0 or self._is_paused:
+                self.budget.unread.hold(exchange, len(data), partial(self._cut_off, exchange))
                 await self._wait_until_read(exchange)
                 continue
-            part = data if size == len(data) else data[position : position + size]
-            self.put(frame(FrameType.DATA, 0, exchange.number, part))
-            exchange.room -= size
-            self._room -= size
+            self._put_data(exchange, data[position : position + size])
             position += size
             if position < len(data):
                 self.flush()
+
+    def _cut_off(self, exchange: Http2Exchange) -> None:
+        """Too much is unread, and this has waited longest."""
+        if exchange.number in self._exchanges:
+            self.put(reset_frame(exchange.number, ErrorCode.ENHANCE_YOUR_CALM))
+            self._drop(exchange.number)
 
     async def _wait_until_read(self, exchange: Http2Exchange) -> None:
         self.flush()

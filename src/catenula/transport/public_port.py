@@ -19,6 +19,7 @@ from catenula.base.limits import (
     MAX_PUBLIC_BACKLOG,
     MAX_PUBLIC_BUFFER_BYTES,
     MAX_PUBLIC_CALLS,
+    MAX_PUBLIC_UNREAD_BYTES,
     PEEK_SECONDS,
 )
 from catenula.transport.arriving import PortBudget
@@ -53,7 +54,11 @@ class PublicServer:
     ) -> None:
         """Serve at a socket that is bound already. Needs a running event loop."""
         self._endpoints, self._context = endpoints, context
-        self._budget = PortBudget(body_bytes=MAX_PUBLIC_BUFFER_BYTES, calls=MAX_PUBLIC_CALLS)
+        self._budget = PortBudget(
+            body_bytes=MAX_PUBLIC_BUFFER_BYTES,
+            unread_bytes=MAX_PUBLIC_UNREAD_BYTES,
+            calls=MAX_PUBLIC_CALLS,
+        )
         self._open: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.port: int = listener.getsockname()[1]
@@ -68,6 +73,11 @@ class PublicServer:
     def body_bytes(self) -> int:
         """Bytes of request bodies that are in memory now."""
         return self._budget.body_bytes
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of answers that wait for clients which do not read."""
+        return self._budget.unread.size
 
     def _welcome(self, newcomer: Newcomer) -> None:
         task = asyncio.get_running_loop().create_task(self._hand_over(newcomer))

@@ -39,13 +39,14 @@ class Engine:
         *,
         is_contract: bool,
         answering: Callable[[HostFunction], HostCall],
+        unanswered: Callable[..., int],
         is_time_up: Callable[[], bool],
     ) -> None:
         self.is_contract = is_contract
         self._library = library()
         self._engine = self._library.functions.wasm_engine_new_with_config(_config(is_contract))
         self._callbacks: list[Any] = []
-        self._linker = self._make_linker(imports, answering)
+        self._linker = self._make_linker(imports, answering, unanswered)
         self.ticker = Ticker(self._engine)
         self._on_epoch = self._epoch_callback(is_time_up)
 
@@ -55,11 +56,12 @@ class Engine:
         self,
         imports: dict[tuple[str, str], HostFunction],
         answering: Callable[[HostFunction], HostCall],
+        unanswered: Callable[..., int],
     ) -> Any:
         ffi, functions = self._library
         linker = functions.wasmtime_linker_new(self._engine)
         for (module, name), function in imports.items():
-            callback = ffi.callback("host_function_t", answering(function))
+            callback = ffi.callback("host_function_t", answering(function), onerror=unanswered)
             self._callbacks.append(callback)
             kind = _function_type(*function.core_type)
             where, what = module.encode(), name.encode()

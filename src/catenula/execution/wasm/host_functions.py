@@ -59,7 +59,7 @@ class HostFunction:
     """One import: its types, and what answers it.
 
     ``moves_fuel`` marks what spends fuel itself or runs others that do: the guest's count is
-    brought up to date before and after.
+    brought up to date before and after. ``enters_guests`` marks what may run other guests.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class HostFunction:
         answer: Callable[..., Any],
         *,
         moves_fuel: bool = False,
+        enters_guests: bool = False,
     ) -> None:
+        self.enters_guests = enters_guests
         self._parameters, self._result = parameters, result
         self._answer = _between_settlements(answer) if moves_fuel else answer
         self._layout = lay_out(parameters)[0]
@@ -243,6 +245,30 @@ def _contract() -> _Functions:
         "change-application-permissions": _call(
             "change_application_permissions", t.PERMISSIONS, returns=_permitted()
         ),
+        "create-data-blob": _call("create_data_blob", t.BYTES, returns=t.HASH),
+        "publish-module": _call(
+            "publish_module", t.BYTECODE, t.BYTECODE, t.VM_RUNTIME, returns=t.MODULE_ID
+        ),
+        "emit": _call("emit", t.STREAM_NAME, t.BYTES, returns=t.U32_TYPE),
+        "read-event": _call("read_event", t.CHAIN_ID, t.STREAM_NAME, t.U32_TYPE, returns=t.BYTES),
+        "subscribe-to-events": _call(
+            "subscribe_to_events", t.CHAIN_ID, t.APPLICATION_ID, t.STREAM_NAME
+        ),
+        "unsubscribe-from-events": _call(
+            "unsubscribe_from_events", t.CHAIN_ID, t.APPLICATION_ID, t.STREAM_NAME
+        ),
+        "validation-round": _call("validation_round", returns=option(t.U32_TYPE)),
+        "write-batch": HostFunction(
+            (t.WRITE_OPERATIONS,),
+            None,
+            lambda guest, writes: guest.runtime.write_batch(Batch(writes)),
+        ),
+    }
+
+
+def _contract_calls() -> _Functions:
+    """What runs other guests or spends fuel itself."""
+    return {
         "create-application": HostFunction(
             (t.MODULE_ID, t.BYTES, t.BYTES, t.APPLICATION_IDS),
             t.APPLICATION_ID,
@@ -255,10 +281,7 @@ def _contract() -> _Functions:
                 )
             ),
             moves_fuel=True,
-        ),
-        "create-data-blob": _call("create_data_blob", t.BYTES, returns=t.HASH),
-        "publish-module": _call(
-            "publish_module", t.BYTECODE, t.BYTECODE, t.VM_RUNTIME, returns=t.MODULE_ID
+            enters_guests=True,
         ),
         "try-call-application": HostFunction(
             (t.BOOLEAN, t.APPLICATION_ID, t.BYTES),
@@ -267,27 +290,19 @@ def _contract() -> _Functions:
                 callee, argument, authenticated=authenticated
             ),
             moves_fuel=True,
+            enters_guests=True,
         ),
-        "emit": _call("emit", t.STREAM_NAME, t.BYTES, returns=t.U32_TYPE),
-        "read-event": _call("read_event", t.CHAIN_ID, t.STREAM_NAME, t.U32_TYPE, returns=t.BYTES),
-        "subscribe-to-events": _call(
-            "subscribe_to_events", t.CHAIN_ID, t.APPLICATION_ID, t.STREAM_NAME
+        "query-service": HostFunction(
+            (t.APPLICATION_ID, t.BYTES),
+            t.BYTES,
+            lambda guest, callee, query: guest.runtime.query_service(callee, query),
+            enters_guests=True,
         ),
-        "unsubscribe-from-events": _call(
-            "unsubscribe_from_events", t.CHAIN_ID, t.APPLICATION_ID, t.STREAM_NAME
-        ),
-        "query-service": _call("query_service", t.APPLICATION_ID, t.BYTES, returns=t.BYTES),
         "consume-fuel": HostFunction(
             (t.U64_TYPE,),
             None,
             lambda guest, fuel: guest.runtime.consume_fuel(fuel),
             moves_fuel=True,
-        ),
-        "validation-round": _call("validation_round", returns=option(t.U32_TYPE)),
-        "write-batch": HostFunction(
-            (t.WRITE_OPERATIONS,),
-            None,
-            lambda guest, writes: guest.runtime.write_batch(Batch(writes)),
         ),
     }
 
@@ -295,8 +310,11 @@ def _contract() -> _Functions:
 def _service() -> _Functions:
     return {
         "schedule-operation": _call("schedule_operation", t.BYTES),
-        "try-query-application": _call(
-            "query_application", t.APPLICATION_ID, t.BYTES, returns=t.BYTES
+        "try-query-application": HostFunction(
+            (t.APPLICATION_ID, t.BYTES),
+            t.BYTES,
+            lambda guest, callee, query: guest.runtime.query_application(callee, query),
+            enters_guests=True,
         ),
         "check-execution-time": HostFunction(
             (t.U64_TYPE,), None, lambda guest, _fuel: guest.runtime.check_execution_time()
@@ -309,6 +327,7 @@ def contract_imports() -> dict[tuple[str, str], HostFunction]:
     return {
         **{(BASE_MODULE, name): function for name, function in _base().items()},
         **{(CONTRACT_MODULE, name): function for name, function in _contract().items()},
+        **{(CONTRACT_MODULE, name): function for name, function in _contract_calls().items()},
     }
 
 

@@ -13,7 +13,11 @@ import threading
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from catenula.base.limits import MAX_GUEST_PASSED_BYTES
+from catenula.base.limits import (
+    MAX_GUEST_DEPTH,
+    MAX_GUEST_PASSED_BYTES,
+    MAX_NESTED_STACK_BYTES,
+)
 from catenula.execution.applications import StreamUpdate
 from catenula.execution.base_runtime import PendingRead
 from catenula.execution.errors import ExecutionError, runtime_error
@@ -42,6 +46,7 @@ _LIST_TO_POINTER_TYPE = ((I32, I32), (I32,))
 _NOTHING_TYPE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 _SLOT_WORDS = 2
 _SMALL_READ = 4_096
+_TRAPS_AT_HAND = 256
 _ALLOCATOR_SLOTS = 4
 _LARGEST_FUEL = (1 << 63) - 1
 _LARGEST_ALLOCATION = (1 << 31) - 1
@@ -51,9 +56,16 @@ _I64_VALUE = 1
 
 
 class _Running(threading.local):
-    """The guest that runs on this thread."""
+    """The guest that runs on this thread, and how deep it is nested.
+
+    ``address`` is where on the stack the latest call was that may run another guest, and
+    ``bottom`` where the first of the calls now open was.
+    """
 
     guest: "Guest | None" = None
+    depth = 0
+    address = 0
+    bottom = 0
 
 
 _running = _Running()
@@ -64,20 +76,50 @@ def answering(function: HostFunction) -> HostCall:
     run = function.run()
     words = _SLOT_WORDS * len(function.core_type[0])
     unpack = library().ffi.unpack
-    running = _running
+    running, spare_traps = _running, _SPARE_TRAPS
+    enters_guests = function.enters_guests
+    cast = library().ffi.cast
 
     def call(_data: Any, _caller: Any, slots: Any, _count: int) -> int:
         guest = running.guest
         try:
+            if enters_guests:
+                running.address = int(cast("uintptr_t", slots))
             raw = unpack(slots, words)[::_SLOT_WORDS] if words else []
             result = run(guest, raw)
             if result is not None:
                 slots[0] = result
         except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
-            return guest.fail(error)  # type: ignore[union-attr]  # Whoever calls is running.
+            # Nothing is called here that could fail for want of stack: the engine would take the
+            # call for answered.
+            guest.failure = error  # type: ignore[union-attr]  # Whoever calls is running.
+            return spare_traps.pop()
         return 0
 
     return call
+
+
+def unanswered(_kind: Any, error: BaseException, _trace: Any) -> int:
+    """What the engine is told when an error came before, or after, a call could be answered."""
+    guest = _running.guest
+    if guest is not None:
+        guest.failure = error
+    return _SPARE_TRAPS.pop()
+
+
+def _new_trap() -> int:
+    ffi, functions = library()
+    return int(ffi.cast("size_t", functions.wasmtime_trap_new(b"host", 4)))
+
+
+_SPARE_TRAPS: list[int] = []
+"""Addresses of traps made in advance; each ends one call."""
+
+
+def prepare_traps() -> None:
+    """Have traps at hand, so that failing needs nothing that could fail."""
+    while len(_SPARE_TRAPS) < _TRAPS_AT_HAND:
+        _SPARE_TRAPS.append(_new_trap())
 
 
 def is_time_up() -> bool:
@@ -86,9 +128,17 @@ def is_time_up() -> bool:
     return guest is not None and guest.is_time_up()
 
 
-def _trap() -> int:
-    ffi, functions = library()
-    return int(ffi.cast("size_t", functions.wasmtime_trap_new(b"host", 4)))
+def _descend() -> None:
+    """A guest is about to be entered; each level takes from the stack of this thread."""
+    running = _running
+    if running.depth == 0:
+        running.bottom = 0
+    elif running.bottom == 0:
+        running.bottom = running.address
+    used_bytes = max(0, running.bottom - running.address) if running.depth else 0
+    if running.depth >= MAX_GUEST_DEPTH or used_bytes > MAX_NESTED_STACK_BYTES:
+        raise runtime_error("ExcessiveCallDepth", depth=running.depth, stack_bytes=used_bytes)
+    running.depth += 1
 
 
 class Guest:
@@ -99,7 +149,7 @@ class Guest:
         self._engine = module.engine
         self._library = library()
         self._instance = module.instantiate()
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None
         self._lines: list[str] = []
         self._promises: dict[int, tuple[str, PendingRead]] = {}
         self._next_promise = 0
@@ -123,7 +173,9 @@ class Guest:
         function = self._instance.function(name, core_type)
         if function is None:
             raise ExecutionError("WasmError", reason=f"the module does not export {name}")
-        previous, _running.guest = _running.guest, self
+        previous = _running.guest
+        _descend()
+        _running.guest = self
         self._engine.ticker.guest_enters()
         try:
             self.refuel()
@@ -136,6 +188,7 @@ class Guest:
         finally:
             self._engine.ticker.guest_leaves()
             _running.guest = previous
+            _running.depth -= 1
         return int(slots[0]) & 0xFFFF_FFFF
 
     def _lower(self, argument: Any, kind: Bytes | List) -> tuple[int, int]:
@@ -162,7 +215,8 @@ class Guest:
             self._raise(*trapped)
 
     def _raise(self, code: int | None, text: str) -> None:
-        failure, self._failure = self._failure, None
+        prepare_traps()
+        failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
         self.settle()
@@ -179,11 +233,6 @@ class Guest:
         return text
 
     # Calls of the host
-
-    def fail(self, error: BaseException) -> int:
-        """Keep what went wrong, which must not cross the engine's frames; ends the guest."""
-        self._failure = error
-        return _trap()
 
     def spent(self) -> None:
         """The host has answered, perhaps at the guest's expense; for contracts, see to the fuel."""
@@ -213,9 +262,9 @@ class Guest:
         try:
             if not self.runtime.is_time_up():
                 return False
-            self._failure = self.runtime.interruption()
+            self.failure = self.runtime.interruption()
         except BaseException as error:  # noqa: BLE001  # Raised again by the outermost call.
-            self._failure = error
+            self.failure = error
         return True
 
     # Memory

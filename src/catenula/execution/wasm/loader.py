@@ -25,7 +25,14 @@ from catenula.execution.runtime import ContractRuntime
 from catenula.execution.service_runtime import ServiceRuntime
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.host_functions import contract_imports, service_imports
-from catenula.execution.wasm.instance import WasmContract, WasmService, answering, is_time_up
+from catenula.execution.wasm.instance import (
+    WasmContract,
+    WasmService,
+    answering,
+    is_time_up,
+    prepare_traps,
+    unanswered,
+)
 from catenula.execution.wasm.module_cache import ModuleCache
 from catenula.execution.wasm.prepare import check_service, prepare_contract
 from catenula.protocol import ApplicationDescription, BlobId, ModuleId, VmRuntime
@@ -96,8 +103,13 @@ class WasmApplications:
             cache = self._caches.get(is_contract)
             if cache is None:
                 imports = contract_imports() if is_contract else service_imports()
+                prepare_traps()
                 engine = Engine(
-                    imports, is_contract=is_contract, answering=answering, is_time_up=is_time_up
+                    imports,
+                    is_contract=is_contract,
+                    answering=answering,
+                    unanswered=unanswered,
+                    is_time_up=is_time_up,
                 )
                 cache = self._caches[is_contract] = ModuleCache(engine, self._folder)
             return cache
