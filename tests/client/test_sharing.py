@@ -9,11 +9,25 @@ import pytest
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp, tokens
-from catenula.client import ChainClient, Client, ClientOptions, ClientSetup, WalletSigner
+from catenula.client import (
+    ChainClient,
+    ChainListener,
+    Client,
+    ClientOptions,
+    ClientSetup,
+    WalletSigner,
+)
 from catenula.client.errors import NoQuorum
+from catenula.client.options import SECOND_US
 from catenula.client.wallet import ProposalRow, SignedProposal, WalletChain
 from catenula.execution.environment import NeedsThread
-from catenula.protocol import Account, ChainOwnership, Round, Transfer
+from catenula.protocol import (
+    Account,
+    ChainOwnership,
+    ConfirmedBlockCertificate,
+    Round,
+    Transfer,
+)
 from catenula.storage import open_store
 from catenula.testing.keys import account_key
 from catenula.validator.ownership import Overtaken
@@ -243,4 +257,29 @@ async def test_a_side_run_that_another_process_overtook_is_made_again(tmp_path: 
     for local in (first, second):
         trackers = local.chain(chain_id).received_certificate_trackers
         assert [trackers.get(validator) for validator in validators[:2]] == [1, 2]
+    await wallets.close()
+
+
+@asynchronous
+async def test_a_listener_hears_of_chains_that_another_process_adds(tmp_path: Path) -> None:
+    world = World()
+    wallets = Wallets(world, tmp_path)
+    first = await wallets.take(1)
+    listening, other = wallets.clients[1], wallets.clients[0]
+    blocks: list[ConfirmedBlockCertificate] = []
+    listener = ChainListener(listening, blocks.append)
+    listener.start()
+    second = await wallets.take(2)
+    payer = await world.root_chain()
+    committed(await payer.transfer(account(second), tokens(1)))
+    while not any(block.chain_id == second for block in blocks):
+        world.clock.advance(SECOND_US)
+        await asyncio.sleep(0)
+    assert await listening.chain(second).local_balance() == tokens(11)
+    assert listener.follows(first)
+    await other.forget(first)
+    while listener.follows(first):
+        world.clock.advance(SECOND_US)
+        await asyncio.sleep(0)
+    await listener.stop()
     await wallets.close()

@@ -75,7 +75,8 @@ async def test_an_http_response_becomes_part_of_the_block() -> None:
         assert block.body.operation_results[0] == b"fetched"
         await stage.network.settled()
         assert len(stage.state_hashes(chain)) == 1
-        assert len(server.asked) >= 5
+        # The wallet's node and each validator that votes ask once.
+        assert 4 <= len(server.asked) <= 5
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite", "rocksdb"])

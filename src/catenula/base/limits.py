@@ -307,7 +307,7 @@ MAX_REMEMBERED_HEADERS = 64
 MAX_PUBLIC_CALLS = 50_000
 """Calls of one public port that run at the same time, subscriptions included."""
 
-LOOP_GUEST_SECONDS = 0.05
+LOOP_GUEST_SECONDS = 0.1
 """How long the applications of one request may run on the event loop; then it starts again on a
 thread of its own."""
 
@@ -394,6 +394,9 @@ WASM_EPOCH_SECONDS = 0.005
 
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
+
+MAX_CHAINS_WITH_LIVE_SERVICES = 32
+"""Chains of a node whose services stay alive between queries, where that is asked for."""
 
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
