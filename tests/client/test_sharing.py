@@ -1,20 +1,37 @@
 """Several clients of one wallet over one store, as the processes of a command line are."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
-from catenula.base.integers import BlockHeight, tokens
-from catenula.client import ChainClient, Client, ClientOptions, ClientSetup, WalletSigner
+from catenula.base.integers import BlockHeight, Timestamp, tokens
+from catenula.client import (
+    ChainClient,
+    ChainListener,
+    Client,
+    ClientOptions,
+    ClientSetup,
+    WalletSigner,
+)
 from catenula.client.errors import NoQuorum
+from catenula.client.options import SECOND_US
 from catenula.client.wallet import ProposalRow, SignedProposal, WalletChain
-from catenula.protocol import Account, ChainOwnership, Round, Transfer
+from catenula.execution.environment import NeedsThread
+from catenula.protocol import (
+    Account,
+    ChainOwnership,
+    ConfirmedBlockCertificate,
+    Round,
+    Transfer,
+)
 from catenula.storage import open_store
 from catenula.testing.keys import account_key
 from catenula.validator.ownership import Overtaken
+from catenula.worker import Outcome, Worker
 from tests.client.world import World, asynchronous, committed, owner
 
 CLIENTS = 3
@@ -207,4 +224,62 @@ async def test_a_store_that_is_not_shared_is_one_clients_alone(tmp_path: Path) -
     wallets = Wallets(World(), tmp_path, 1)
     with pytest.raises(LocalError, match="in use by another process"):
         wallets.open(sharing=False)
+    await wallets.close()
+
+
+@asynchronous
+async def test_a_side_run_that_another_process_overtook_is_made_again(tmp_path: Path) -> None:
+    """Invariant W7: what it has read is old, so nothing of it is stored."""
+    world = World()
+    wallets = Wallets(world, tmp_path)
+    chain_id = await wallets.take(1)
+    validators = [remote.public_key for remote in wallets.clients[0].context.nodes()]
+    arrived, let_go, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+    runs = 0
+
+    def slow(worker: Worker, _: Timestamp) -> Outcome[None]:
+        nonlocal runs
+        if threading.current_thread() is threading.main_thread():
+            raise NeedsThread
+        runs += 1
+        outcome = worker.update_received_trackers(chain_id, {validators[0]: 1})
+        loop.call_soon_threadsafe(arrived.set)
+        let_go.wait(10)
+        return outcome
+
+    first, second = (client.context.local for client in wallets.clients)
+    task = asyncio.create_task(first.driver.run(chain_id, slow))
+    await arrived.wait()
+    await second.update_received_trackers(chain_id, {validators[1]: 2})
+    let_go.set()
+    await task
+    assert runs == 2
+    for local in (first, second):
+        trackers = local.chain(chain_id).received_certificate_trackers
+        assert [trackers.get(validator) for validator in validators[:2]] == [1, 2]
+    await wallets.close()
+
+
+@asynchronous
+async def test_a_listener_hears_of_chains_that_another_process_adds(tmp_path: Path) -> None:
+    world = World()
+    wallets = Wallets(world, tmp_path)
+    first = await wallets.take(1)
+    listening, other = wallets.clients[1], wallets.clients[0]
+    blocks: list[ConfirmedBlockCertificate] = []
+    listener = ChainListener(listening, blocks.append)
+    listener.start()
+    second = await wallets.take(2)
+    payer = await world.root_chain()
+    committed(await payer.transfer(account(second), tokens(1)))
+    while not any(block.chain_id == second for block in blocks):
+        world.clock.advance(SECOND_US)
+        await asyncio.sleep(0)
+    assert await listening.chain(second).local_balance() == tokens(11)
+    assert listener.follows(first)
+    await other.forget(first)
+    while listener.follows(first):
+        world.clock.advance(SECOND_US)
+        await asyncio.sleep(0)
+    await listener.stop()
     await wallets.close()

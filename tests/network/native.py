@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from catenula.base.identifiers import ApplicationId, CryptoHash
 from catenula.execution.applications import NativeApplications, NativeModule
@@ -47,11 +48,16 @@ class NativeNetwork:
 
 
 @asynccontextmanager
-async def native_network(shape: NetworkShape | None = None) -> AsyncIterator[NativeNetwork]:
-    """Four validators in memory, or as the shape says."""
+async def native_network(
+    shape: NetworkShape | None = None, *, folder: Path | None = None
+) -> AsyncIterator[NativeNetwork]:
+    """Four validators in memory, or as the shape says; on disk in a folder."""
     applications = NativeApplications()
     embedded = make_network(
-        shape or NetworkShape(), random_bytes=secrets.token_bytes, applications=applications
+        shape or NetworkShape(),
+        random_bytes=secrets.token_bytes,
+        folder=folder,
+        applications=applications,
     )
     async with Network(embedded) as network:
         yield NativeNetwork(network, applications)

@@ -102,6 +102,45 @@ async def test_several_applications_missing_at_a_validator_are_sent_one_after_th
 
 
 @asynchronous
+async def test_a_validator_that_missed_an_application_gets_it_with_a_message() -> None:
+    received: set[bytes] = set()
+
+    def send(runtime: ContractRuntime, operation: bytes) -> None:
+        runtime.send_message(SendMessageRequest(bob.id, operation))
+
+    module = scripted(operation=send, message=lambda _, message: received.add(message))
+    async with native_network() as stage:
+        alice, bob = await chains(stage, "alice", "bob")
+        await stage.network.settled()
+        await stage.network.stop_validator(3)
+        application = await stage.create(alice, module)
+        await alice.operate(application, b"hello")
+        await stage.network.settled()
+        stage.network.validators[3].start()
+        await stage.network.stop_validator(0)
+        await bob.receive()
+        assert received == {b"hello"}
+
+
+@asynchronous
+async def test_a_validator_that_missed_events_gets_them_from_a_subscriber() -> None:
+    async with native_network() as stage:
+        feed = Feed()
+        alice, bob = await chains(stage, "alice", "bob")
+        application = await stage.create(alice, feed.module)
+        await bob.operate(application, b"follow " + alice.id)
+        await stage.network.settled()
+        await stage.network.stop_validator(3)
+        await alice.operate(application, b"one", b"two")
+        await stage.network.settled()
+        stage.network.validators[3].start()
+        await stage.network.stop_validator(0)
+        await bob.synchronize()
+        await bob.process_inbox()
+        assert set(feed.heard[bob.id]) == {b"one", b"two"}
+
+
+@asynchronous
 async def test_a_module_can_be_used_on_another_chain_than_the_one_that_published_it() -> None:
     async with native_network() as stage:
         alice, bob = await chains(stage, "alice", "bob")

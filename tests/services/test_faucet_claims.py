@@ -4,7 +4,8 @@ import asyncio
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import U64, Amount, Timestamp, tokens
+from catenula.client import Client, ClientSetup
 from catenula.network import Network, NetworkShape
 from catenula.network.embedded import make_network
+from catenula.network.network import EmbeddedProvider
 from catenula.protocol import NO_FEES, ChainDescription, Child, ResourceControlPolicy
 from catenula.services.faucet import Faucet, errors
 from catenula.services.faucet.allowances import DAY_US, RateLimit
 from catenula.services.faucet.database import FaucetDatabase
 from catenula.services.faucet.errors import FaucetRefusal
+from catenula.storage.memory import MemoryStore
 from catenula.testing.clock import ManualClock
 from tests.services.stage import AMOUNT, Stage, faucet_stage, graphql, options, owner, start
 
@@ -257,5 +261,79 @@ def test_ten_thousand_stored_chains_do_not_slow_the_start(tmp_path: Path) -> Non
             assert known.chain_id == made.chain_id
             fresh = await stage.faucet.claim(owner(20_000))
             assert fresh.config.balance == AMOUNT
+
+    run(main)
+
+
+@asynccontextmanager
+async def second_faucet(stage: Stage, folder: Path, **changes: Any) -> AsyncIterator[Faucet]:
+    """Another faucet on the same chain: its own client, store and database, the same key."""
+    embedded, chain = stage.network.embedded, stage.wallet.chain
+    signer = stage.wallet.client.signer
+    setup = ClientSetup(
+        store=MemoryStore("memory:"),
+        genesis=embedded.genesis,
+        provider=EmbeddedProvider(embedded),
+        signer=signer,
+    )
+    client = Client(setup)
+    owner_of_chain = stage.faucet.chain.owner
+    assert owner_of_chain is not None
+    await client.assign(owner_of_chain, chain.id)
+    faucet = Faucet(
+        client, chain.id, genesis=embedded.genesis, options=options(folder / "second", **changes)
+    )
+    await faucet.start()
+    try:
+        yield faucet
+    finally:
+        await faucet.stop()
+        await client.close()
+
+
+def test_two_faucets_on_one_chain_give_nobody_two_chains(tmp_path: Path) -> None:
+    people, rounds = 8, 4
+
+    async def ask(faucet: Faucet, who: AccountOwner) -> ChainDescription | None:
+        try:
+            return await faucet.claim(who)
+        except FaucetRefusal as refusal:
+            if refusal.code != errors.HAS_CHAIN:
+                raise
+            return None
+
+    async def main() -> None:
+        async with faucet_stage(tmp_path) as stage, second_faucet(stage, tmp_path) as second:
+            for number in range(rounds):
+                who = [owner(people * number + each + 1) for each in range(people)]
+                asked = [ask(faucet, each) for each in who for faucet in (stage.faucet, second)]
+                answers = await asyncio.gather(*asked)
+                await stage.faucet.chain.synchronize()
+                for each, pair in zip(
+                    who, zip(answers[::2], answers[1::2], strict=True), strict=True
+                ):
+                    (made,) = await chains_of(stage, each)
+                    assert made in pair
+                    assert all(answer in (made, None) for answer in pair)
+            for faucet in (stage.faucet, second):
+                for last in range(1, people * rounds + 1):
+                    (made,) = await chains_of(stage, owner(last))
+                    assert await faucet.claim(owner(last)) == made
+
+    run(main)
+
+
+def test_two_faucets_on_one_chain_pay_a_day_once(tmp_path: Path) -> None:
+    daily = tokens(1)
+
+    async def main() -> None:
+        async with (
+            faucet_stage(tmp_path, daily_claim_amount=daily) as stage,
+            second_faucet(stage, tmp_path, daily_claim_amount=daily) as second,
+        ):
+            assert await stage.faucet.claim(owner(1)) == await second.claim(owner(1))
+            for faucet in (stage.faucet, second):
+                assert faucet.initial_claim(owner(1)) is not None
+                assert await refusal(faucet.daily_claim(owner(1))) == errors.CLAIMED_THIS_PERIOD
 
     run(main)

@@ -18,7 +18,7 @@ from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
 from catenula.cli.lazy import suggestion
-from catenula.cli.output import Output, Progress
+from catenula.cli.output import Output, Progress, show_application_log
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
@@ -219,6 +219,8 @@ def make_client(
         sharing=True,
     )
     client = Client(setup)
+    if options["with-application-logs"]:
+        client.application_log.listener = show_application_log
     for chain_id in wallet.content.chain_ids():
         client.context.local.worker.track_chain(chain_id)
     return client

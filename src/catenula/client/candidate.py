@@ -126,6 +126,9 @@ async def execute_for_round(
     """
     if candidate.original is not None or not candidate.block.has_oracle_responses():
         return candidate
+    known = session.staged
+    if known is not None and known.block is candidate.block and known.is_for(round_):
+        return candidate
     staged: StagedBlock = await stage(
         context, candidate.block.proposed, blobs=candidate.blobs, round_=round_
     )

@@ -58,12 +58,19 @@ class ChainListener:
         self._inboxes = _Inboxes(self._take_in, client.context.clock, limit=limit)
         self._subscribers: dict[ChainId, set[ChainId]] = {}
         self._adopting: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._is_started = False
         self.failures: OrderedDict[ChainId, Exception] = OrderedDict()
 
     def start(self, chain_ids: Iterable[ChainId] | None = None) -> None:
-        """Follow these chains, by default all of the wallet; and the admin chain in any case."""
+        """Follow these chains, by default all of the wallet; and the admin chain in any case.
+
+        All of the wallet means also those that other processes put into it later, or take away.
+        """
         found = self._client.wallet.chain_ids() if chain_ids is None else list(chain_ids)
+        if chain_ids is None and self._looking is None and self._context.turns is not None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.create_task(self._look_at_wallet(set(found)))
         if not self._is_started:
             self._is_started = True
             self._context.local.driver.notifier.watchers.append(self._heard)
@@ -88,10 +95,29 @@ class ChainListener:
         for chain_id in owned:
             self.wake(chain_id)
 
+    async def _look_at_wallet(self, known: set[ChainId]) -> None:
+        """Follow chains that appear in the wallet, and leave those that disappear."""
+        clock, interval = self._context.clock, self._options.wallet_look_us
+        while True:
+            await clock.sleep_until(Timestamp(clock.now() + interval))
+            try:
+                present = set(self._client.wallet.chain_ids())
+                self.listen(sorted(present - known))
+            except LocalError as error:
+                self._failed(self._client.admin_chain_id, error)
+                continue
+            for chain_id in known - present:
+                self.stop_listening(chain_id)
+            known = present
+
     def stop_listening(self, chain_id: ChainId) -> None:
         """Pay no attention to a chain any more; it stays in the wallet."""
         self._listener.unfollow(chain_id)
         self._inboxes.forget(chain_id)
+
+    def follows(self, chain_id: ChainId) -> bool:
+        """Whether anything of a chain is listened to."""
+        return self._listener.mode_of(chain_id) is not None
 
     def wake(self, chain_id: ChainId) -> None:
         """Look into the inbox of a chain soon, if this client can propose on it."""
@@ -111,6 +137,9 @@ class ChainListener:
         watchers = self._context.local.driver.notifier.watchers
         if self._heard in watchers:
             watchers.remove(self._heard)
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._listener.stop()
         await self._inboxes.close()
         for task in self._adopting:

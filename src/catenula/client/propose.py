@@ -41,10 +41,15 @@ PendingOutcome = Outcome[ConfirmedBlockCertificate | None]
 
 
 class Request(NamedTuple):
-    """What a block is to do: operations, and the blobs they publish."""
+    """What a block is to do: operations, and the blobs they publish.
+
+    With ``height`` it is for that height alone: what was decided from the blocks below it may be
+    wrong on top of others.
+    """
 
     operations: tuple[Operation, ...] = ()
     blobs: tuple[BlobContent, ...] = ()
+    height: BlockHeight | None = None
 
 
 class Snapshot(NamedTuple):
@@ -109,6 +114,9 @@ async def _try_operations(
     if leftover.value is not None:
         return Conflict(leftover.value)
     for _ in range(context.options.max_proposal_attempts):
+        winner = _winner(context, session, request)
+        if winner is not None:
+            return Conflict(winner)
         staged = await stage_new_block(context, session, request.operations, blobs=request.blobs)
         session.pending = pending_of(staged, request.blobs)
         session.staged = staged
@@ -123,6 +131,15 @@ async def _try_operations(
             return Committed(result.value)
         return Conflict(result.value)
     raise _too_many_attempts(context, session)
+
+
+def _winner(
+    context: ClientContext, session: ChainSession, request: Request
+) -> ConfirmedBlockCertificate | None:
+    """The block that took the only height the request is for, if there is one."""
+    if request.height is None:
+        return None
+    return context.local.certificate_at(session.chain_id, request.height)
 
 
 def _too_many_attempts(context: ClientContext, session: ChainSession) -> CannotPropose:

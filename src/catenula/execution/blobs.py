@@ -4,10 +4,13 @@ The first use of a blob on a chain is recorded as an oracle response and in ``us
 of the current transaction, the current block and storage a step looks at is part of the protocol.
 """
 
+from functools import lru_cache
+
 from catenula.base.compression import decompressed_size_at_most
 from catenula.base.errors import DecodeError
 from catenula.base.identifiers import ApplicationId
 from catenula.base.integers import U32
+from catenula.base.limits import MAX_CACHED_DESCRIPTIONS
 from catenula.execution.errors import BlobsNotFound, ExecutionError
 from catenula.execution.executor import Executor
 from catenula.protocol import (
@@ -103,6 +106,7 @@ def description_blob_id(application_id: ApplicationId) -> BlobId:
     return BlobId(application_id, BlobType.APPLICATION_DESCRIPTION)
 
 
+@lru_cache(maxsize=MAX_CACHED_DESCRIPTIONS)
 def _decode_description(content: bytes) -> ApplicationDescription:
     try:
         return ApplicationDescription.from_bcs(content)

@@ -246,7 +246,7 @@ class NodeDriver(SharedReads):
         task = loop.create_task(self._run_on_side(run, handler, result))
         self._side_tasks.add(task)
         task.add_done_callback(partial(self._end_side_run, result))
-        if limits.ends_with_caller:
+        if limits.is_question:
             result.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
         return result
 
@@ -288,7 +288,8 @@ class NodeDriver(SharedReads):
         self._enter(chain_id)
         if self._on_side[chain_id]:
             raise Overtaken
-        worker.adopt(copy, chain_id)
+        if outcome.writes or not run.limits.is_question:
+            worker.adopt(copy, chain_id)
         try:
             if outcome.writes:
                 finish = partial(self._finish, worker, outcome, None, result)

@@ -30,20 +30,21 @@ Handler = Callable[[Worker, Timestamp], Outcome[_T]]
 
 
 class RunLimits(NamedTuple):
-    """How long a request may take once it runs on the side, and whether it ends with its caller.
+    """How long a request may take once it runs on the side, and whether it only asks.
 
-    A final block is executed however long it takes: a quorum has done so before.
+    A question ends with its caller, and leaves the chain as it is in memory. A final block is
+    executed however long it takes: a quorum has done so before.
     """
 
     seconds: float | None
-    ends_with_caller: bool = False
+    is_question: bool = False
 
 
 DECIDING = RunLimits(MAX_SIDE_RUN_SECONDS)
 """For votes, and for staging: what takes longer is not to become a block."""
 FINAL = RunLimits(None)
 """For final blocks."""
-ASKING = RunLimits(MAX_QUERY_SECONDS, ends_with_caller=True)
+ASKING = RunLimits(MAX_QUERY_SECONDS, is_question=True)
 """For questions to applications."""
 
 

@@ -20,6 +20,8 @@ class StagedBlock(NamedTuple):
     """A block as it can be proposed, its outcome, and what it costs.
 
     ``rejected`` and ``dropped`` bundles, and ``held_origins``, are what the policy changed.
+    ``round`` is the multi-leader round it was executed for, None for any other: contracts that ask
+    see no difference between those.
     """
 
     block: Block
@@ -29,6 +31,11 @@ class StagedBlock(NamedTuple):
     rejected: tuple[RejectedBundle, ...]
     dropped: tuple[IncomingBundle, ...]
     held_origins: tuple[ChainId, ...]
+    round: Round | None
+
+    def is_for(self, round_: Round) -> bool:
+        """Whether executing the block for ``round_`` gives the same outcome."""
+        return self.round == (round_ if round_.is_multi_leader else None)
 
 
 def stage_block(
@@ -70,4 +77,5 @@ def stage_block(
         staged.rejected,
         staged.dropped,
         staged.held_origins,
+        round_ if is_multi_leader else None,
     )

@@ -2,7 +2,9 @@
 
 Invariants kept: a claim is answered only after a quorum has its block; an owner never gets two
 chains. For the second, one block is made at a time under the chain's own lock: whatever was in
-flight is finished first, the ledger reads it, and only then is decided who still needs a chain.
+flight is finished first, the ledger reads it, and only then is decided who still needs a chain. The
+block is proposed for the height that follows what the ledger has read and for no other, so this
+holds too when several faucets with databases of their own give from one chain.
 """
 
 import asyncio
@@ -309,7 +311,9 @@ class _Attempt:
                 return None
             for claim in self.accepted:
                 claim.was_proposed = True
-            request = Request(tuple(self.operations))
+            # Another faucet may give from the same chain: a block of its own that comes first
+            # changes who has one already.
+            request = Request(tuple(self.operations), height=self._ledger.next_height)
             outcome = await propose_operations(context, session, request)
             await self._catch_up()
         for claim in self.accepted:

@@ -61,6 +61,11 @@ class ClaimLedger:
         """The chain an owner has, or None; `LocalError` when the database fails."""
         return self._chains.get(owner) or self._database.chain_of(owner)
 
+    @property
+    def next_height(self) -> BlockHeight:
+        """The first block of the chain that was not read."""
+        return self._next_height
+
     def last_period(self, owner: AccountOwner) -> int:
         """The last window an owner was paid for; 0 is that of the initial claim."""
         unsaved = self._daily.get(owner)
