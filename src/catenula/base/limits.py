@@ -395,8 +395,26 @@ WASM_EPOCH_SECONDS = 0.005
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
 
+MAX_CHAINS_WITH_LIVE_SERVICES = 32
+"""Chains of a node whose services stay alive between queries, where that is asked for."""
+
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
+
+MAX_GUEST_PASSED_ELEMENTS = 1_000_000
+"""Elements of lists that one instance may pass to the host in all; bytes and texts have none."""
+
+MAX_NESTED_ALLOCATIONS = 16
+"""Calls of a guest's allocator while it runs already and calls the host."""
+
+MAX_PENDING_READS = 65_536
+"""Reads of one instance that were issued and not yet waited for."""
+
+MAX_PENDING_READ_BYTES = 512 << 20
+"""Their values."""
+
+MAX_GUEST_LINE_CHARACTERS = 16_384
+"""A line that a guest logs is cut here."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
