@@ -13,6 +13,11 @@ HOSTILE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "endless recursion": ("(drop (call $deeper (i32.const 0)))", RECURSIVE, ()),
     "unreachable": ("(unreachable)", "", ()),
     "an access out of bounds": ("(drop (i32.load (i32.const -4)))", "", ()),
+    "what contracts do when there is no memory": (
+        "(unreachable)",
+        '(global (export "catenula:stop") (mut i32) (i32.const 2))',
+        (),
+    ),
     "a response nowhere": ("(return (i32.const -1))", "", ()),
     "a response that ends nowhere": (list_at(17 * 65536 - 1, 2), "", ()),
     "a return pointer nowhere": ("(call $get-chain-id (i32.const -8))", "", ("get-chain-id",)),
@@ -68,12 +73,6 @@ def test_an_endless_service_is_stopped_when_its_time_is_up() -> None:
     application.test.world.oracles.is_time_up = True
     with pytest.raises(ExecutionError, match="MaximumServiceOracleExecutionTimeExceeded"):
         application.query(b"!")
-
-
-def test_a_service_is_told_that_there_is_no_more_memory() -> None:
-    grow = f"(memory.grow (i32.const {MAX_WASM_MEMORY_PAGES - 16}))"
-    body = f"(if (i32.ne {grow} (i32.const -1)) (then (unreachable)))"
-    assert deploy(service(hostile_when_asked(body))).query(b"!").response == b""
 
 
 @pytest.mark.parametrize(
