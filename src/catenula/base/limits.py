@@ -433,3 +433,18 @@ MAX_GUEST_DEPTH = 40
 
 MAX_NESTED_STACK_BYTES = 3 << 20
 """Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
+
+MAX_NODE_SERVICE_BODY_BYTES = 64 << 20
+"""Largest body of a request to a node service: programs are published as lists of numbers."""
+
+MAX_NODE_SERVICE_TOKENS = 8_000_000
+"""Tokens of a document to a node service: programs may be written into it number by number."""
+
+MAX_LISTED_BLOCKS = 1_000
+"""Blocks that one query to a node service lists."""
+
+MAX_WATCHED_QUERIES = 1_000
+"""Queries of applications that a node service repeats for subscribers at each block."""
+
+MAX_CACHED_ANSWER_BYTES = 1 << 20
+"""Larger answers of applications are not cached, nor those to larger questions."""

@@ -8,7 +8,7 @@ once, when the command ends, and also when it fails: what became final stays kno
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -147,9 +147,9 @@ class Session:
         """A new key, stored durably."""
         return self.keys.generate(secrets.token_bytes)
 
-    def update(self) -> None:
-        """Note how far the chains of the wallet that were used have got."""
-        for chain_id in self._used:
+    def update(self, chain_ids: Iterable[ChainId] | None = None) -> None:
+        """Note how far the chains of the wallet that were used have got, or these."""
+        for chain_id in self._used if chain_ids is None else chain_ids:
             entry = self.wallet.content.entry(chain_id)
             if entry is not None:
                 self.put(chain_id, self._progress(chain_id, entry))
