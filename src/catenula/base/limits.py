@@ -314,6 +314,12 @@ thread of its own."""
 MAX_SIDE_RUNS = 8
 """Requests of one node that run on threads of their own at a time; more wait."""
 
+MAX_SIDE_QUESTIONS = 4
+"""Questions to slow services that run at a time, beside those; more wait."""
+
+MAX_UNLOCKED_QUESTIONS = 3
+"""How often a slow question is asked again because its chain has changed; then it is held."""
+
 MAX_SIDE_RUN_SECONDS = 60.0
 """How long an application may run for a vote or a staged block; longer, and it is refused."""
 

@@ -28,6 +28,8 @@ _STORE_MEMORY_BYTES = 1 << 32
 _STORE_TABLE_ELEMENTS = 10_000_000
 _ONE_OF_EACH = 1
 _MANY_TABLES = 100
+_NO_OPTIMIZATION = 0
+_SINGLE_PASS = 1
 
 
 class Engine:
@@ -279,6 +281,10 @@ def _config(is_contract: bool) -> Any:
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)
     functions.wasmtime_config_wasm_multi_memory_set(config, False)
+    if not is_contract:
+        # A query runs briefly, but a service is large: it shall be compiled three times as fast.
+        functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
+        functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)
     return config
 
 
