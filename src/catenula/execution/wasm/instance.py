@@ -230,14 +230,12 @@ class Guest:
         if failure is not None:
             raise failure
         self.settle()
-        stop = self._instance.global_variable(STOP_EXPORT)
-        stopped = self._get_global(stop, is_64_bit=False) if stop is not None else 0
-        if stopped == STOP_MEMORY_REFUSED:
-            # Other nodes may have it: the code is not to blame, and must not be refused here.
-            raise LocalError("there is no memory left for an application", retryable=True)
-        if stopped == STOP_MEMORY_LIMIT:
-            text = f"an instance may have {MAX_WASM_MEMORY_PAGES} pages of memory"
+        text = self._explain(text)
         raise runtime_error("WasmError", reason=text, log=tuple(self._lines))
+
+    def _explain(self, text: str) -> str:
+        """What a trap means; may raise what it means instead."""
+        return text
 
     # Calls of the host
 
@@ -386,6 +384,16 @@ class WasmContract(Guest):
                 # The block's limits are not recognised either (spec 04 §2.5).
                 raise ExecutionError("WasmError", reason=error.message()) from error
             raise
+
+    def _explain(self, text: str) -> str:
+        stop = self._instance.global_variable(STOP_EXPORT)
+        stopped = self._get_global(stop, is_64_bit=False)
+        if stopped == STOP_MEMORY_REFUSED:
+            # Other nodes may have it: the code is not to blame, and must not be refused here.
+            raise LocalError("there is no memory left for an application", retryable=True)
+        if stopped == STOP_MEMORY_LIMIT:
+            return f"an instance may have {MAX_WASM_MEMORY_PAGES} pages of memory"
+        return text
 
     # Fuel
 
