@@ -314,6 +314,9 @@ thread of its own."""
 MAX_SIDE_RUNS = 8
 """Requests of one node that run on threads of their own at a time; more wait."""
 
+GUEST_THREAD_STACK_BYTES = 16 << 20
+"""Stack of a thread that runs applications; it takes address space, not memory."""
+
 MAX_SIDE_QUESTIONS = 4
 """Questions to slow services that run at a time, beside those; more wait."""
 

@@ -9,7 +9,6 @@ only ask; more wait for their turn. `SideDesk` starts them.
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError
@@ -22,6 +21,7 @@ from catenula.base.limits import (
     MAX_SIDE_RUNS,
     SIDE_RUN_STOP_SECONDS,
 )
+from catenula.base.threads import start_guest_thread
 from catenula.validator.oracles import LogSink, ThreadOracles
 from catenula.worker import Outcome, Worker
 
@@ -91,12 +91,8 @@ class SideRuns:
             copy = run.worker.apart(run.chain_id, oracles)
             future: asyncio.Future[Outcome[_T]] = loop.create_future()
             ended = self._running[oracles] = loop.create_future()
-            thread = Thread(
-                target=_work,
-                args=(loop, future, ended, partial(handler, copy, run.now)),
-                daemon=True,
-            )
-            thread.start()
+            job = partial(handler, copy, run.now)
+            start_guest_thread(_work, name="side run", arguments=(loop, future, ended, job))
             ended.add_done_callback(lambda _: self._running.pop(oracles, None))
             try:
                 return copy, await future
