@@ -54,6 +54,7 @@ def client_options(options: GlobalOptions) -> ClientOptions:
         staging_bundles_time_budget_us=None if budget is None else budget * _US_PER_MS,
         wait_for_outgoing_messages=options["wait-for-outgoing-messages"],
         allow_fast_blocks=options["allow-fast-blocks"],
+        long_lived_services=options["long-lived-services"],
         quorum_grace_period=options["quorum-grace-period"],
         blob_download_hedge_delay_us=options["blob-download-hedge-delay-ms"] * _US_PER_MS,
         certificate_download_hedge_delay_us=(

@@ -39,6 +39,10 @@ class Memory(Protocol):
         """Copy bytes out."""
         ...
 
+    def claim(self, elements: int) -> None:
+        """Refuse a list of so many elements when that is more than may be passed."""
+        ...
+
     def write(self, address: int, content: bytes) -> None:
         """Copy bytes in."""
         ...
@@ -222,8 +226,7 @@ class List(Type):
 
     def _elements(self, memory: Memory, base: int, count: int) -> tuple[Any, ...]:
         element = self._element
-        # Reading the whole of it first bounds the work by the size of the guest's memory.
-        memory.read(base, count * element.size)
+        memory.claim(count)
         return tuple(
             element.load(memory, base + position * element.size) for position in range(count)
         )

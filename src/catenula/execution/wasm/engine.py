@@ -18,6 +18,7 @@ from catenula.base.limits import MAX_WASM_STACK_BYTES, WASM_EPOCH_SECONDS
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
+from catenula.execution.wasm.prepare import has_large_function
 
 HostCall = Callable[[Any, Any, Any, int], int]
 """Answers a call of the guest that runs on this thread: engine's data, caller, raw slots and their
@@ -28,6 +29,8 @@ _STORE_MEMORY_BYTES = 1 << 32
 _STORE_TABLE_ELEMENTS = 10_000_000
 _ONE_OF_EACH = 1
 _MANY_TABLES = 100
+_NO_OPTIMIZATION = 0
+_SINGLE_PASS = 1
 
 
 class Engine:
@@ -44,7 +47,9 @@ class Engine:
     ) -> None:
         self.is_contract = is_contract
         self._library = library()
-        self._engine = self._library.functions.wasm_engine_new_with_config(_config(is_contract))
+        self._engine = self._library.functions.wasm_engine_new_with_config(
+            _config(is_contract, is_quick=not is_contract)
+        )
         self._callbacks: list[Any] = []
         self._linker = self._make_linker(imports, answering, unanswered)
         self.ticker = Ticker(self._engine)
@@ -87,7 +92,13 @@ class Engine:
     # Modules
 
     def compile(self, code: bytes) -> "CompiledModule":
-        """Compile a module; `ExecutionError` when the engine does not accept it."""
+        """Compile a module; `ExecutionError` when the engine does not accept it.
+
+        The usual compiler takes time that grows with the square of a function's size; a contract
+        with a large one gets the quick one, whose code this engine runs like its own.
+        """
+        if self.is_contract and has_large_function(code):
+            return self.deserialize(_compile_quickly(code))
         return self._module(self._library.functions.wasmtime_module_new, code)
 
     def deserialize(self, compiled: bytes) -> "CompiledModule":
@@ -139,14 +150,7 @@ class CompiledModule:
 
     def serialize(self) -> bytes:
         """The machine code, for `Engine.deserialize`."""
-        ffi, functions = library()
-        content = ffi.new("wasm_byte_vec_t *")
-        error = functions.wasmtime_module_serialize(self._module, content)
-        if error != ffi.NULL:
-            raise ExecutionError("WasmError", reason=take_message(error))
-        serialized: bytes = ffi.buffer(content.data, content.size)[:]
-        functions.wasm_byte_vec_delete(content)
-        return serialized
+        return _serialize(self._module)
 
     def instantiate(self) -> "Instance":
         """A fresh instance in a store of its own; runs nothing but an empty start function."""
@@ -269,7 +273,31 @@ class Ticker:
             return self._running > 0
 
 
-def _config(is_contract: bool) -> Any:
+def _compile_quickly(code: bytes) -> bytes:
+    """Machine code of a contract by the quick compiler."""
+    ffi, functions = library()
+    engine = functions.wasm_engine_new_with_config(_config(True, is_quick=True))
+    found = ffi.new("wasmtime_module_t **")
+    error = functions.wasmtime_module_new(engine, ffi.from_buffer(code), len(code), found)
+    functions.wasm_engine_delete(engine)
+    if error != ffi.NULL:
+        raise ExecutionError("WasmError", reason=take_message(error))
+    return _serialize(ffi.gc(found[0], functions.wasmtime_module_delete))
+
+
+def _serialize(module: Any) -> bytes:
+    ffi, functions = library()
+    content = ffi.new("wasm_byte_vec_t *")
+    error = functions.wasmtime_module_serialize(module, content)
+    if error != ffi.NULL:
+        raise ExecutionError("WasmError", reason=take_message(error))
+    serialized: bytes = ffi.buffer(content.data, content.size)[:]
+    functions.wasm_byte_vec_delete(content)
+    return serialized
+
+
+def _config(is_contract: bool, *, is_quick: bool) -> Any:
+    """Settings of one kind of module; a quick compiler does not optimize."""
     functions = library().functions
     config = functions.wasm_config_new()
     functions.wasmtime_config_epoch_interruption_set(config, True)
@@ -279,6 +307,10 @@ def _config(is_contract: bool) -> Any:
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)
     functions.wasmtime_config_wasm_multi_memory_set(config, False)
+    if is_quick:
+        # A query runs briefly, but a service is large: it shall be compiled three times as fast.
+        functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
+        functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)
     return config
 
 

@@ -59,6 +59,7 @@ typedef size_t (*epoch_function_t)(wasmtime_context_t *, void *, uint64_t *, uin
 void wasm_byte_vec_delete(wasm_byte_vec_t *);
 wasm_config_t *wasm_config_new(void);
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
+void wasm_engine_delete(wasm_engine_t *);
 wasm_valtype_t *wasm_valtype_new(uint8_t);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const *);
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);
@@ -74,7 +75,8 @@ void wasmtime_error_delete(wasmtime_error_t *);
 void wasmtime_config_epoch_interruption_set(wasm_config_t *, bool);
 void wasmtime_config_max_wasm_stack_set(wasm_config_t *, size_t);
 void wasmtime_config_cranelift_nan_canonicalization_set(wasm_config_t *, bool);
-void wasmtime_config_parallel_compilation_set(wasm_config_t *, bool);
+void wasmtime_config_cranelift_opt_level_set(wasm_config_t *, uint8_t);
+void wasmtime_config_cranelift_regalloc_algorithm_set(wasm_config_t *, uint8_t);
 void wasmtime_config_wasm_tail_call_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_memory64_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_multi_memory_set(wasm_config_t *, bool);
@@ -82,8 +84,6 @@ void wasmtime_config_wasm_relaxed_simd_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_function_references_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_gc_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *, bool);
-void wasmtime_config_native_unwind_info_set(wasm_config_t *, bool);
-void wasmtime_config_memory_reservation_set(wasm_config_t *, uint64_t);
 void wasmtime_engine_increment_epoch(wasm_engine_t *);
 
 wasmtime_error_t *wasmtime_module_new(
