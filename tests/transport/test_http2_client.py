@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -384,10 +385,14 @@ async def test_no_more_streams_than_allowed_are_opened() -> None:
         assert server.kinds().count(FrameType.DATA) == 3
         calls[2].cancel()
         for stream in (3, 5, 7, 9):
-            await until(lambda stream=stream: any(f.stream == stream for f in server.frames))  # type: ignore[misc]
+            await until(partial(has_asked, server, stream))
             server.send(OK_HEAD(stream), data(MESSAGE)(stream), OK_END(stream))
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert [item for item in answers if isinstance(item, bytes)] == [b"hi"] * 4
+
+
+def has_asked(server: BadServer, stream: int) -> bool:
+    return any(received.stream == stream for received in server.frames)
 
 
 async def status_or_nothing(channel: GrpcChannel, server: BadServer) -> None:
