@@ -398,6 +398,12 @@ MAX_GUEST_PASSED_BYTES = 512 << 20
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
 
+GUEST_ELEMENT_BYTES = 512
+"""What an element of a list counts for, beside its content: a million may be passed."""
+
+MIN_RECURSION_LIMIT = 3_000
+"""Python's frames where guests run: `MAX_GUEST_DEPTH` times 25, and a thousand for others."""
+
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
 
@@ -409,3 +415,9 @@ MAX_GUEST_DEPTH = 40
 
 MAX_NESTED_STACK_BYTES = 3 << 20
 """Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
+
+GUEST_THREAD_STACK_BYTES = MAX_NESTED_STACK_BYTES + (2 << 20)
+"""Stack of a thread that runs guests, at least: one more guest, and what the host does for it."""
+
+SIDE_RUN_STACK_BYTES = 8 << 20
+"""Stack of a thread that is made to run guests, whatever the system's default."""

@@ -26,7 +26,11 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
     def run(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Load a service with its requirements and answer ``query``."""
         self._preload(application_id)
-        return self.query_application(application_id, query)
+        try:
+            return self.query_application(application_id, query)
+        finally:
+            # Instances refer to this runtime too; their memory is to go now.
+            self._instances.clear()
 
     def _make_module(
         self, description: ApplicationDescription, bytecode: BytecodeSource

@@ -7,6 +7,7 @@ at most `MAX_SIDE_RUNS` at a time on a node; more wait for their turn.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
@@ -19,6 +20,7 @@ from catenula.base.limits import (
     MAX_QUERY_SECONDS,
     MAX_SIDE_RUN_SECONDS,
     MAX_SIDE_RUNS,
+    SIDE_RUN_STACK_BYTES,
     SIDE_RUN_STOP_SECONDS,
 )
 from catenula.validator.oracles import LogSink, ThreadOracles
@@ -89,12 +91,7 @@ class SideRuns:
             copy = run.worker.apart(run.chain_id, oracles)
             future: asyncio.Future[Outcome[_T]] = loop.create_future()
             ended = self._running[oracles] = loop.create_future()
-            thread = Thread(
-                target=_work,
-                args=(loop, future, ended, partial(handler, copy, run.now)),
-                daemon=True,
-            )
-            thread.start()
+            _start_thread(partial(_work, loop, future, ended, partial(handler, copy, run.now)))
             ended.add_done_callback(lambda _: self._running.pop(oracles, None))
             try:
                 return copy, await future
@@ -119,6 +116,15 @@ class SideRuns:
             oracles.stop("the node stops")
         if self._running:
             await asyncio.wait(self._running.values(), timeout=SIDE_RUN_STOP_SECONDS)
+
+
+def _start_thread(work: Callable[[], None]) -> None:
+    # The size holds for all threads made after it is set, so it is set back at once.
+    usual = threading.stack_size(SIDE_RUN_STACK_BYTES)
+    try:
+        Thread(target=work, daemon=True).start()
+    finally:
+        threading.stack_size(usual)
 
 
 def _work(

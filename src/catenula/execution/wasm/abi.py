@@ -15,6 +15,7 @@ from itertools import zip_longest
 from struct import Struct
 from typing import Any, Protocol
 
+from catenula.base.limits import GUEST_ELEMENT_BYTES
 from catenula.execution.errors import ExecutionError
 
 I32, I64 = 0, 1
@@ -45,6 +46,10 @@ class Memory(Protocol):
 
     def allocate(self, alignment: int, size: int) -> int:
         """Call the guest's allocator."""
+        ...
+
+    def count(self, size: int) -> None:
+        """Count what the guest passes; `ExecutionError` when it is too much."""
         ...
 
 
@@ -222,8 +227,9 @@ class List(Type):
 
     def _elements(self, memory: Memory, base: int, count: int) -> tuple[Any, ...]:
         element = self._element
-        # Reading the whole of it first bounds the work by the size of the guest's memory.
+        # Both first: nothing is done for elements that are not there, or that are too many.
         memory.read(base, count * element.size)
+        memory.count(count * GUEST_ELEMENT_BYTES)
         return tuple(
             element.load(memory, base + position * element.size) for position in range(count)
         )

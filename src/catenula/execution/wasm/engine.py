@@ -10,11 +10,17 @@ Guest code is interrupted by epochs: while guests run, a `Ticker` advances the e
 advance the running guest asks its host whether time is up.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from catenula.base.limits import MAX_WASM_STACK_BYTES, WASM_EPOCH_SECONDS
+from catenula.base.limits import (
+    MAX_WASM_MEMORY_PAGES,
+    MAX_WASM_STACK_BYTES,
+    MIN_RECURSION_LIMIT,
+    WASM_EPOCH_SECONDS,
+)
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
@@ -24,44 +30,60 @@ HostCall = Callable[[Any, Any, Any, int], int]
 number; 0, or the address of a trap."""
 
 _FUNCTION, _GLOBAL, _MEMORY = 0, 1, 3
-_STORE_MEMORY_BYTES = 1 << 32
+_PAGE_BYTES = 65_536
 _STORE_TABLE_ELEMENTS = 10_000_000
 _ONE_OF_EACH = 1
 _MANY_TABLES = 100
+_NO_OPTIMIZATION = 0
+_SINGLE_PASS = 1
+
+
+class EngineKind(NamedTuple):
+    """What an engine is for.
+
+    One for modules with large functions compiles in time that grows with the size of a function,
+    to code that is slower and does the same; the other compiles in time that grows with its square.
+    """
+
+    is_contract: bool
+    has_large_functions: bool = False
+
+
+class HostSide(NamedTuple):
+    """What a host does for guests of any engine.
+
+    ``answering`` gives what answers a function, ``unanswered`` what is told when that failed in an
+    unforeseen way, and ``is_time_up`` says whether the guest on this thread has to stop.
+    """
+
+    answering: Callable[[HostFunction], HostCall]
+    unanswered: Callable[..., int]
+    is_time_up: Callable[[], bool]
 
 
 class Engine:
     """Settings, host functions and the compiler for one kind of module."""
 
     def __init__(
-        self,
-        imports: dict[tuple[str, str], HostFunction],
-        *,
-        is_contract: bool,
-        answering: Callable[[HostFunction], HostCall],
-        unanswered: Callable[..., int],
-        is_time_up: Callable[[], bool],
+        self, imports: dict[tuple[str, str], HostFunction], kind: EngineKind, host: HostSide
     ) -> None:
-        self.is_contract = is_contract
+        # How deep guests may call each other must not depend on who runs them (`MAX_GUEST_DEPTH`).
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), MIN_RECURSION_LIMIT))
         self._library = library()
-        self._engine = self._library.functions.wasm_engine_new_with_config(_config(is_contract))
+        self._engine = self._library.functions.wasm_engine_new_with_config(_config(kind))
         self._callbacks: list[Any] = []
-        self._linker = self._make_linker(imports, answering, unanswered)
+        self._linker = self._make_linker(imports, host)
         self.ticker = Ticker(self._engine)
-        self._on_epoch = self._epoch_callback(is_time_up)
+        self._on_epoch = self._epoch_callback(host.is_time_up)
 
     # Host functions
 
-    def _make_linker(
-        self,
-        imports: dict[tuple[str, str], HostFunction],
-        answering: Callable[[HostFunction], HostCall],
-        unanswered: Callable[..., int],
-    ) -> Any:
+    def _make_linker(self, imports: dict[tuple[str, str], HostFunction], host: HostSide) -> Any:
         ffi, functions = self._library
         linker = functions.wasmtime_linker_new(self._engine)
         for (module, name), function in imports.items():
-            callback = ffi.callback("host_function_t", answering(function), onerror=unanswered)
+            answer = host.answering(function)
+            callback = ffi.callback("host_function_t", answer, onerror=host.unanswered)
             self._callbacks.append(callback)
             kind = _function_type(*function.core_type)
             where, what = module.encode(), name.encode()
@@ -90,14 +112,14 @@ class Engine:
         """Compile a module; `ExecutionError` when the engine does not accept it."""
         return self._module(self._library.functions.wasmtime_module_new, code)
 
-    def deserialize(self, compiled: bytes) -> "CompiledModule":
+    def deserialize(self, compiled: bytes | memoryview) -> "CompiledModule":
         """Take code compiled earlier by this engine; `ExecutionError` when it is from another.
 
         What is given here is executed as it is: it must come from a trusted place.
         """
         return self._module(self._library.functions.wasmtime_module_deserialize, compiled)
 
-    def _module(self, make: Any, content: bytes) -> "CompiledModule":
+    def _module(self, make: Any, content: bytes | memoryview) -> "CompiledModule":
         ffi, functions = self._library
         found = ffi.new("wasmtime_module_t **")
         error = make(self._engine, ffi.from_buffer(content), len(content), found)
@@ -114,12 +136,16 @@ class Engine:
     # Instances
 
     def new_store(self) -> Any:
-        """A store for one instance, which is interrupted at the next epoch."""
+        """A store for one instance, which is interrupted at the next epoch.
+
+        A service that wants more memory than `MAX_WASM_MEMORY_PAGES` is told that there is none;
+        a prepared contract stops by itself.
+        """
         ffi, functions = self._library
         store = functions.wasmtime_store_new(self._engine, ffi.NULL, ffi.NULL)
         functions.wasmtime_store_limiter(
             store,
-            _STORE_MEMORY_BYTES,
+            MAX_WASM_MEMORY_PAGES * _PAGE_BYTES,
             _STORE_TABLE_ELEMENTS,
             _ONE_OF_EACH,
             _MANY_TABLES,
@@ -149,7 +175,7 @@ class CompiledModule:
         return serialized
 
     def instantiate(self) -> "Instance":
-        """A fresh instance in a store of its own; runs nothing but an empty start function."""
+        """A fresh instance in a store of its own; runs the start function of a service."""
         return Instance(self, self._prepared)
 
     def has_type(self, name: str, expected: Any, *, context: Any, function: Any) -> bool:
@@ -269,12 +295,17 @@ class Ticker:
             return self._running > 0
 
 
-def _config(is_contract: bool) -> Any:
+def _config(kind: EngineKind) -> Any:
     functions = library().functions
     config = functions.wasm_config_new()
     functions.wasmtime_config_epoch_interruption_set(config, True)
     functions.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK_BYTES)
-    functions.wasmtime_config_cranelift_nan_canonicalization_set(config, is_contract)
+    functions.wasmtime_config_cranelift_nan_canonicalization_set(config, kind.is_contract)
+    # Instances keep the address of their memory.
+    functions.wasmtime_config_memory_may_move_set(config, False)
+    if kind.has_large_functions:
+        functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
+        functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)
     functions.wasmtime_config_wasm_relaxed_simd_set(config, False)
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)

@@ -22,7 +22,7 @@ from catenula.execution.applications import StreamUpdate
 from catenula.execution.base_runtime import PendingRead
 from catenula.execution.errors import ExecutionError, runtime_error
 from catenula.execution.wasm.abi import I32, Bytes, List, abi_error
-from catenula.execution.wasm.engine import CompiledModule, HostCall
+from catenula.execution.wasm.engine import CompiledModule, HostCall, Instance
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library
 from catenula.execution.wasm.prepare import (
@@ -31,6 +31,7 @@ from catenula.execution.wasm.prepare import (
     STOP_MEMORY_LIMIT,
     STOP_MEMORY_REFUSED,
 )
+from catenula.execution.wasm.stack import require_stack
 from catenula.execution.wasm.types import STREAM_UPDATES
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class _Running(threading.local):
 
     guest: "Guest | None" = None
     depth = 0
+    has_stack = False
     address = 0
     bottom = 0
 
@@ -104,6 +106,7 @@ def unanswered(_kind: Any, error: BaseException, _trace: Any) -> int:
     guest = _running.guest
     if guest is not None:
         guest.failure = error
+    # Without one it is a start function, for which there is no memory to answer into yet.
     return _SPARE_TRAPS.pop()
 
 
@@ -133,12 +136,24 @@ def _descend() -> None:
     running = _running
     if running.depth == 0:
         running.bottom = 0
+        if not running.has_stack:
+            require_stack()
+            running.has_stack = True
     elif running.bottom == 0:
         running.bottom = running.address
     used_bytes = max(0, running.bottom - running.address) if running.depth else 0
     if running.depth >= MAX_GUEST_DEPTH or used_bytes > MAX_NESTED_STACK_BYTES:
         raise runtime_error("ExcessiveCallDepth", depth=running.depth, stack_bytes=used_bytes)
     running.depth += 1
+
+
+def _instantiate(module: CompiledModule) -> Instance:
+    # What a start function asks must not be answered on behalf of the guest that called.
+    previous, _running.guest = _running.guest, None
+    try:
+        return module.instantiate()
+    finally:
+        _running.guest = previous
 
 
 class Guest:
@@ -148,7 +163,7 @@ class Guest:
         self.runtime = runtime
         self._engine = module.engine
         self._library = library()
-        self._instance = module.instantiate()
+        self._instance = _instantiate(module)
         self.failure: BaseException | None = None
         self._lines: list[str] = []
         self._promises: dict[int, tuple[str, PendingRead]] = {}
@@ -163,7 +178,8 @@ class Guest:
         self._base = functions.wasmtime_memory_data(self._instance.context, self._memory)
         self._size = 0
         self._view = b""
-        self._read_bytes = 0
+        self._passed_bytes = 0
+        self._is_allocating = False
         self._slots = self._library.ffi.new("uint64_t[]", _SLOT_WORDS * _ALLOCATOR_SLOTS)
 
     # Entry points
@@ -275,13 +291,13 @@ class Guest:
         if end > self._size:
             self._look_again(address, size)
         if size > _SMALL_READ:
-            self._count(size)
+            self.count(size)
         return self._view[address:end]
 
-    def _count(self, size: int) -> None:
+    def count(self, size: int) -> None:
         """Many pointers may lead to the same large content, which is copied for each."""
-        self._read_bytes += size
-        if self._read_bytes > MAX_GUEST_PASSED_BYTES:
+        self._passed_bytes += size
+        if self._passed_bytes > MAX_GUEST_PASSED_BYTES:
             raise abi_error("the guest passes too much to the host", maximum=MAX_GUEST_PASSED_BYTES)
 
     def write(self, address: int, content: bytes) -> None:
@@ -303,9 +319,13 @@ class Guest:
         """Let the guest allocate; its work is metered like any other."""
         if size > _LARGEST_ALLOCATION:
             raise abi_error("an allocation is too large", size=size)
+        if self._is_allocating:
+            raise abi_error("the allocator asks for something that needs room itself")
         slots = self._slots
         slots[0], slots[2], slots[4], slots[6] = 0, 0, alignment, size
+        self._is_allocating = True
         self._call(self._allocator, slots, _ALLOCATOR_SLOTS)
+        self._is_allocating = False
         address = int(slots[0]) & 0xFFFF_FFFF
         if address >> 31:
             raise abi_error("the allocator failed", size=size)

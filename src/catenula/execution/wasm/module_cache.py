@@ -4,14 +4,18 @@ Keyed by the hash of the bytecode blob, by kind, and by everything the machine c
 engine's version and settings, the processor, and the version of the rewriting. A file begins with a
 checksum of the rest; one that is damaged or from elsewhere is compiled again. Files appear by
 renaming, so processes may share a folder, and the least recently used go when there are too many.
-The folder must be private to its user: what lies there is executed.
+
+What lies in the folder is executed, so a folder that others may write to is not used at all. A
+cache that cannot be used costs time and nothing else.
 """
 
 import os
+import stat
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,19 +24,28 @@ from catenula.base.limits import MAX_COMPILED_MODULES, MAX_MODULE_CACHE_BYTES
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.library import engine_version
+from catenula.execution.wasm.prepare import has_large_function
 
-FORMAT = 1
-"""Grows with every change of rewriting or engine settings."""
+FORMAT = 2
+"""Grows with every change of rewriting, engine settings or layout of the files."""
 
 _SUFFIX = ".module"
+_UNFINISHED = "unfinished-"
 _CHECKSUM_BYTES = 32
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class ModuleCache:
-    """Compiled modules of one engine; safe to use from any thread."""
+    """Compiled modules of one kind; safe to use from any thread.
 
-    def __init__(self, engine: Engine, folder: Path | None) -> None:
-        self._engine, self._folder = engine, folder
+    ``make_engine`` makes the engine, given whether it is the one for modules with large functions.
+    """
+
+    def __init__(
+        self, make_engine: Callable[[bool], Engine], folder: Path | None, *, kind: str
+    ) -> None:
+        self._make_engine, self._folder, self._kind = make_engine, folder, kind
+        self._engines: dict[bool, Engine] = {}
         self._modules: OrderedDict[CryptoHash, CompiledModule] = OrderedDict()
         self._lock = threading.Lock()
         self._compiling: dict[CryptoHash, threading.Lock] = {}
@@ -70,49 +83,69 @@ class ModuleCache:
         return module
 
     def _compile(self, blob_hash: CryptoHash, code: bytes) -> CompiledModule:
-        module = self._engine.compile(code)
+        is_large = has_large_function(code)
+        module = self._engine(is_large).compile(code)
         if self._folder is not None:
-            self._write(self._folder, blob_hash, module.serialize())
+            content = bytes((is_large,)) + module.serialize()
+            self._write(self._folder, blob_hash, sha256(content).digest() + content)
         return module
+
+    def _engine(self, is_large: bool) -> Engine:
+        with self._lock:
+            engine = self._engines.get(is_large)
+            if engine is None:
+                engine = self._engines[is_large] = self._make_engine(is_large)
+            return engine
 
     # Files
 
     def _path(self, folder: Path, blob_hash: CryptoHash) -> Path:
-        kind = "contract" if self._engine.is_contract else "service"
-        facts = f"{FORMAT} {kind} {engine_version()} {_processor()}"
+        facts = f"{FORMAT} {self._kind} {engine_version()} {_processor()}"
         name = sha256(facts.encode() + bytes(blob_hash)).hexdigest()[:40]
         return folder / f"{name}{_SUFFIX}"
 
     def _load(self, blob_hash: CryptoHash) -> CompiledModule | None:
-        if self._folder is None:
+        if self._folder is None or not _is_private(self._folder):
             return None
         path = self._path(self._folder, blob_hash)
         try:
-            content = path.read_bytes()
+            stored = path.read_bytes()
             os.utime(path)
         except OSError:
             return None
-        if sha256(content[_CHECKSUM_BYTES:]).digest() != content[:_CHECKSUM_BYTES]:
+        content = memoryview(stored)[_CHECKSUM_BYTES:]
+        if not content or sha256(content).digest() != stored[:_CHECKSUM_BYTES]:
             return None
         try:
-            return self._engine.deserialize(content[_CHECKSUM_BYTES:])
+            return self._engine(content[0] != 0).deserialize(content[1:])
         except ExecutionError:
             return None
 
-    def _write(self, folder: Path, blob_hash: CryptoHash, compiled: bytes) -> None:
-        """A cache that cannot be written is no reason to stop."""
+    def _write(self, folder: Path, blob_hash: CryptoHash, content: bytes) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder)
+            if not _is_private(folder):
+                return
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=_UNFINISHED, suffix=_SUFFIX)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(sha256(compiled).digest() + compiled)
+                file.write(content)
             Path(name).replace(self._path(folder, blob_hash))
             _shrink(folder)
         except OSError:
             return
 
 
+def _is_private(folder: Path) -> bool:
+    """Whether only this user, or the administrator, can have put something there."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    return facts.st_uid in (os.geteuid(), 0) and not facts.st_mode & _OTHERS_MAY_WRITE
+
+
 def _shrink(folder: Path) -> None:
+    """Remove what is too much, oldest first; files that a killed process left count like others."""
     files = []
     for path in folder.glob(f"*{_SUFFIX}"):
         facts = path.stat()
@@ -124,6 +157,7 @@ def _shrink(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=1)
 def _processor() -> str:
     """Features of the processor that compiled code may use, where the system tells."""
     try:
