@@ -11,13 +11,14 @@ import pytest
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import U64
+from catenula.base.limits import MAX_UNLOCKED_QUESTIONS
 from catenula.client.errors import ClientError
 from catenula.execution.applications import NativeModule, Service
-from catenula.execution.environment import HttpRequest
+from catenula.execution.environment import HttpRequest, NeedsThread
 from catenula.execution.runtime import ContractRuntime
 from catenula.network.configuration import NetworkShape
 from catenula.protocol import NO_FEES, OracleHttp, OracleService, ResourceControlPolicy
-from tests.execution.scripted import COUNTER, scripted
+from tests.execution.scripted import COUNTER, Counter, read_counter, scripted
 from tests.network.native import NativeNetwork, native_network
 from tests.network.support import asynchronous, balances
 from tests.validator.http_server import answered, http_server
@@ -202,3 +203,77 @@ async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("catenula.validator.side_runs.Thread", None)
         await chain.operate(counter, b"\x01")
         assert (await chain.query(counter, b"")).response == b"1"
+
+
+@asynchronous
+async def test_a_question_without_an_answer_does_not_hold_up_its_own_chain() -> None:
+    async with native_network() as stage:
+        alice, bob = (await stage.network.wallet("alice", 10)), (await stage.network.wallet("bob"))
+        moved = asyncio.Event()
+        application = await stage.create(alice.chain, endless(moved))
+        task = asyncio.create_task(alice.chain.query(application, b"slow"))
+        await moved.wait()
+        await alice.chain.transfer(bob.chain, 1)
+        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Pausing:
+    """A counter whose service, on a thread, reads its value before and after a pause."""
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Event()
+        self.go_on = threading.Semaphore(0)
+        self.runs = 0
+        pausing, loop = self, asyncio.get_running_loop()
+
+        class PausingService(Service):
+            def handle_query(self, argument: bytes) -> bytes:
+                if threading.current_thread() is threading.main_thread():
+                    raise NeedsThread
+                pausing.runs += 1
+                before = self.runtime.read_value(b"value")
+                loop.call_soon_threadsafe(pausing.reading.set)
+                pausing.go_on.acquire(timeout=10)
+                assert self.runtime.read_value(b"value") == before
+                return str(read_counter(before)).encode()
+
+        self.module = NativeModule(Counter, PausingService)
+
+
+@asynchronous
+async def test_a_question_whose_chain_has_changed_is_asked_again() -> None:
+    async with native_network() as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        pausing = Pausing()
+        counter = await stage.create(chain, pausing.module)
+        task = asyncio.create_task(chain.query(counter, b""))
+        await pausing.reading.wait()
+        pausing.reading.clear()
+        await chain.operate(counter, b"\x05")
+        pausing.go_on.release()
+        await pausing.reading.wait()
+        pausing.go_on.release()
+        assert (await task).response == b"5"
+        assert pausing.runs == 2
+
+
+@asynchronous
+async def test_a_question_whose_chain_keeps_changing_gets_the_chain_for_itself() -> None:
+    async with native_network() as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        pausing = Pausing()
+        counter = await stage.create(chain, pausing.module)
+        task = asyncio.create_task(chain.query(counter, b""))
+        for _ in range(MAX_UNLOCKED_QUESTIONS):
+            await pausing.reading.wait()
+            pausing.reading.clear()
+            await chain.operate(counter, b"\x05")
+            pausing.go_on.release()
+        await pausing.reading.wait()
+        waiting = asyncio.create_task(chain.operate(counter, b"\x05"))
+        pausing.go_on.release()
+        assert (await task).response == str(5 * MAX_UNLOCKED_QUESTIONS).encode()
+        await waiting

@@ -1,6 +1,7 @@
 """An application made with the official SDK, over four validators with the real engine."""
 
 import asyncio
+import dataclasses
 from decimal import Decimal
 from pathlib import Path
 
@@ -174,3 +175,18 @@ async def test_a_contract_can_fetch_from_the_outside(probe: Probe) -> None:
         assert b"fetched" in bytes(result)
         with pytest.raises(ClientError, match="UnauthorizedHttpRequest"):
             await alice.operate(application, steps(http_get("http://elsewhere.example/")))
+
+
+@asynchronous
+async def test_long_lived_services_give_the_same_answers(probe: Probe) -> None:
+    async with await Network.start() as network:
+        network.options = dataclasses.replace(network.options, long_lived_services=True)
+        alice = (await network.wallet("alice", 10)).chain
+        application = await probe.create(alice)
+        for expected in range(1, 4):
+            await alice.operate(application, steps(map_add("k", 1)))
+            for _ in range(3):
+                assert await number(alice, application) == f'{{"MaybeNumber":{expected}}}'
+        with pytest.raises(ClientError, match="no more"):
+            await alice.query(application, b'{"Fail":{"Panic":"no more"}}')
+        assert await number(alice, application) == '{"MaybeNumber":3}'

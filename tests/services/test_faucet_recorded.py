@@ -10,29 +10,11 @@ from typing import Any
 import pytest
 
 from catenula.services.faucet.schema import SCHEMA_TEXT
+from tests.services.introspection import INTROSPECTION, without_descriptions
 from tests.services.stage import Stage, faucet_stage, graphql, owner, request
 
 _OURS_ALONE = {"access-control-max-age", "date", "allow"}
 _LENGTHS_DIFFER = {"content-length"}
-
-_INTROSPECTION = """
-query { __schema {
-  queryType { name } mutationType { name } subscriptionType { name }
-  types { ...FullType }
-  directives { name description locations args { ...InputValue } }
-} }
-fragment FullType on __Type {
-  kind name description
-  fields(includeDeprecated: true) {
-    name description args { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason }
-  inputFields { ...InputValue } interfaces { ...TypeRef }
-  enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
-  possibleTypes { ...TypeRef }
-}
-fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
-fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name
-  ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } }
-"""
 
 
 def _recording(folder: Path, name: str) -> Any:
@@ -42,22 +24,13 @@ def _recording(folder: Path, name: str) -> Any:
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
-def _without_descriptions(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {
-            key: None if key == "description" else _without_descriptions(value)
-            for key, value in data.items()
-        }
-    return [_without_descriptions(item) for item in data] if isinstance(data, list) else data
-
-
 def test_introspection_equals_the_recorded_one(tmp_path: Path, shared_vectors: Path) -> None:
     recorded = _recording(shared_vectors, "faucet_introspection")
 
     async def main() -> None:
         async with faucet_stage(tmp_path) as stage:
-            answer = await graphql(stage.server.port, _INTROSPECTION)
-            assert _without_descriptions(answer) == recorded
+            answer = await graphql(stage.server.port, INTROSPECTION)
+            assert without_descriptions(answer) == recorded
 
     asyncio.run(main())
 

@@ -314,6 +314,12 @@ thread of its own."""
 MAX_SIDE_RUNS = 8
 """Requests of one node that run on threads of their own at a time; more wait."""
 
+MAX_SIDE_QUESTIONS = 4
+"""Questions to slow services that run at a time, beside those; more wait."""
+
+MAX_UNLOCKED_QUESTIONS = 3
+"""How often a slow question is asked again because its chain has changed; then it is held."""
+
 MAX_SIDE_RUN_SECONDS = 60.0
 """How long an application may run for a vote or a staged block; longer, and it is refused."""
 
@@ -395,14 +401,29 @@ WASM_EPOCH_SECONDS = 0.005
 MAX_GUEST_PASSED_BYTES = 512 << 20
 """What one instance may pass to the host, counted each time it is pointed to."""
 
+MAX_CHAINS_WITH_LIVE_SERVICES = 32
+"""Chains of a node whose services stay alive between queries, where that is asked for."""
+
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
 
-GUEST_ELEMENT_BYTES = 512
-"""What an element of a list counts for, beside its content: a million may be passed."""
+MIN_RECURSION_LIMIT = 8_000
+"""Python's frames where guests run: `MAX_GUEST_DEPTH` times `MAX_NESTED_ALLOCATIONS` and more."""
 
-MIN_RECURSION_LIMIT = 3_000
-"""Python's frames where guests run: `MAX_GUEST_DEPTH` times 25, and a thousand for others."""
+MAX_GUEST_PASSED_ELEMENTS = 1_000_000
+"""Elements of lists that one instance may pass to the host in all; bytes and texts have none."""
+
+MAX_NESTED_ALLOCATIONS = 16
+"""Calls of a guest's allocator while it runs already and calls the host."""
+
+MAX_PENDING_READS = 65_536
+"""Reads of one instance that were issued and not yet waited for."""
+
+MAX_PENDING_READ_BYTES = 512 << 20
+"""Their values."""
+
+MAX_GUEST_LINE_CHARACTERS = 16_384
+"""A line that a guest logs is cut here."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""
@@ -421,3 +442,18 @@ GUEST_THREAD_STACK_BYTES = MAX_NESTED_STACK_BYTES + (2 << 20)
 
 SIDE_RUN_STACK_BYTES = 8 << 20
 """Stack of a thread that is made to run guests, whatever the system's default."""
+
+MAX_NODE_SERVICE_BODY_BYTES = 64 << 20
+"""Largest body of a request to a node service: programs are published as lists of numbers."""
+
+MAX_NODE_SERVICE_TOKENS = 8_000_000
+"""Tokens of a document to a node service: programs may be written into it number by number."""
+
+MAX_LISTED_BLOCKS = 1_000
+"""Blocks that one query to a node service lists."""
+
+MAX_WATCHED_QUERIES = 1_000
+"""Queries of applications that a node service repeats for subscribers at each block."""
+
+MAX_CACHED_ANSWER_BYTES = 1 << 20
+"""Larger answers of applications are not cached, nor those to larger questions."""

@@ -195,6 +195,10 @@ class ChainManager:
         """A blob of the proposed block, else of the locked block (spec 06 §4.2)."""
         return self._proposed_blobs.get(blob_id) or self._locking_blobs.get(blob_id)
 
+    def proposed_blobs(self) -> dict[BlobId, BlobContent]:
+        """The blobs of the proposed block."""
+        return self._proposed_blobs.all()
+
     def locking_blobs(self) -> dict[BlobId, BlobContent]:
         """The blobs of the locked block."""
         return self._locking_blobs.all()

@@ -73,6 +73,20 @@ class Outboxes:
         """The last executed block that sent ``target`` a message."""
         return self.recipient(target).previous_block
 
+    def previous_message_blocks(self) -> dict[ChainId, BlockHeight]:
+        """The height of the last executed block that sent something, by recipient, ascending."""
+        return {
+            target: state.previous_block[1]
+            for target, state in self._recipients.items()
+            if state.previous_block is not None
+        }
+
+    @property
+    def tracked_hash(self) -> bytes | None:
+        """Names the tracked targets that the queues were last divided by; None for all."""
+        found: bytes | None = self._index_hash.get()
+        return found
+
     def is_tracked(self, target: ChainId) -> bool:
         """Whether messages to ``target`` are sent by this node."""
         return self._tracked is None or target in self._tracked

@@ -62,6 +62,14 @@ class PendingBlobs:
             return []
         return [AccountOwner(slot[1:]) for slot in self._heads if slot != _VALIDATED]
 
+    def contents(self, owner: AccountOwner | None) -> dict[BlobId, BlobContent | None]:
+        """The blobs of one owner's set, or of the validated one; None for those that lack."""
+        slot = _VALIDATED if owner is None else _PROPOSED + owner
+        return {
+            blob_id: self._contents.get(slot + blob_id.to_bcs())
+            for blob_id in self._head(slot).blob_ids
+        }
+
     def get(self, blob_id: BlobId) -> BlobContent | None:
         """The content of a blob in any set: the validated one first, then by owner."""
         if not self._is_used.get():

@@ -44,6 +44,10 @@ class EventStreams:
             return found
         return _NEW_EPOCH_STREAM if stream == EPOCH_STREAM else _NEW_STREAM
 
+    def all(self) -> dict[StreamId, StreamState]:
+        """Every stream with an event, ascending."""
+        return dict(self._states.items())
+
     def previous_event_block(self, stream: StreamId) -> HashAndHeight | None:
         """The last executed block with an event on ``stream``."""
         return self.state(stream).previous_block

@@ -2,7 +2,8 @@
 
 An option is a row of ``ROWS``. Rows without a purpose here belong to parts of the reference that
 this implementation does not have; they are accepted, checked for their kind and left at that, so
-that scripts run unchanged. The defaults are the protocol's tools' (spec 07 §1.2).
+that scripts run unchanged. The defaults are the protocol's tools' (spec 07 §1.2), but for the
+number of retries (docs/decisions/0047).
 This module must stay cheap to import: it is part of ``catenula --help``.
 """
 
@@ -48,7 +49,12 @@ ROWS: tuple[Row, ...] = (
     Row("send-timeout-ms", int, 4_000, "How long connecting to a validator may take."),
     Row("recv-timeout-ms", int, 4_000, "How long a validator's answer may take."),
     Row("retry-delay-ms", int, 1_000, "The first delay between two tries of a request."),
-    Row("max-retries", int, 10, "How often a request is tried again."),
+    Row(
+        "max-retries",
+        int,
+        None,
+        "How often a request is tried again (4), a broken stream opened again (10).",
+    ),
     Row("max-backoff-ms", int, 30_000, "The longest delay between two tries of a request."),
     # Blocks.
     Row("max-pending-message-bundles", int, 300, "Incoming bundles per block."),
@@ -144,15 +150,27 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("listener-delay-before-ms", int, 0, "", "LINERA_LISTENER_DELAY_BEFORE"),
     Row("listener-delay-after-ms", int, 0, "", "LINERA_LISTENER_DELAY_AFTER"),
+    # Applications.
+    Row(
+        "long-lived-services",
+        "flag",
+        False,
+        "Keep services of applications in memory between the queries of one block height.",
+    ),
+    Row(
+        "with-application-logs",
+        "flag",
+        False,
+        "Show what applications log on standard error.",
+        "LINERA_APPLICATION_LOGS",
+    ),
     # Without a counterpart here.
     _unused("chain-worker-ttl-ms", int, "LINERA_CHAIN_WORKER_TTL_MS"),
     _unused("sender-chain-worker-ttl-ms", int, "LINERA_SENDER_CHAIN_WORKER_TTL_MS"),
     _unused("cross-chain-batch-size-limit"),
-    _unused("long-lived-services", "flag"),
     _unused("timings", "flag"),
     _unused("timing-interval"),
     _unused("wasm-runtime", str),
-    _unused("with-application-logs", "flag", "LINERA_APPLICATION_LOGS"),
     _unused("tokio-threads", int, "LINERA_CLIENT_TOKIO_THREADS"),
     _unused("tokio-blocking-threads", int, "LINERA_CLIENT_TOKIO_BLOCKING_THREADS"),
     _unused("chrome-trace-exporter", "flag"),

@@ -127,6 +127,7 @@ SHAPES: dict[str, Any] = {
     "validator benchmark": "object",
     "validator sync": {"address": "text", "chains": ["chain id"]},
     "faucet": {"url": "text", "chain_id": "chain id"},
+    "service": {"url": "text", "metrics_url": "text?", "chains": "integer"},
     "net up": {
         "wallet": "text",
         "keystore": "text",

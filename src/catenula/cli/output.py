@@ -19,6 +19,8 @@ from catenula.client.watcher import Watcher
 if TYPE_CHECKING:
     from catenula.client.context import ClientContext
 
+_APPLICATION_LOG_LEVELS = ("error", "warn", "info", "debug", "trace")
+
 
 @dataclass(slots=True)
 class Output:
@@ -87,3 +89,11 @@ class Progress(Watcher):
 
     def update(self, text: str) -> None:
         """Replace the words that are shown."""
+
+
+def show_application_log(message: str, level: int) -> None:
+    """A line that an application logged on this client's node, on standard error.
+
+    A block may be executed several times, and then logs as often.
+    """
+    click.echo(f"{_APPLICATION_LOG_LEVELS[level]} application: {message}", err=True)

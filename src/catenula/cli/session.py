@@ -8,7 +8,7 @@ once, when the command ends, and also when it fails: what became final stays kno
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.cli.global_options import GlobalOptions
 from catenula.cli.lazy import suggestion
-from catenula.cli.output import Output, Progress
+from catenula.cli.output import Output, Progress, show_application_log
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
@@ -147,9 +147,9 @@ class Session:
         """A new key, stored durably."""
         return self.keys.generate(secrets.token_bytes)
 
-    def update(self) -> None:
-        """Note how far the chains of the wallet that were used have got."""
-        for chain_id in self._used:
+    def update(self, chain_ids: Iterable[ChainId] | None = None) -> None:
+        """Note how far the chains of the wallet that were used have got, or these."""
+        for chain_id in self._used if chain_ids is None else chain_ids:
             entry = self.wallet.content.entry(chain_id)
             if entry is not None:
                 self.put(chain_id, self._progress(chain_id, entry))
@@ -219,6 +219,8 @@ def make_client(
         sharing=True,
     )
     client = Client(setup)
+    if options["with-application-logs"]:
+        client.application_log.listener = show_application_log
     for chain_id in wallet.content.chain_ids():
         client.context.local.worker.track_chain(chain_id)
     return client

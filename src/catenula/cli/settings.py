@@ -11,7 +11,7 @@ from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, GenericApplicationId
 from catenula.cli.global_options import GlobalOptions
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
-from catenula.client.options import ClientOptions, ListenerOptions
+from catenula.client.options import DEFAULT_OPTIONS, ClientOptions, ListenerOptions
 
 if TYPE_CHECKING:
     from catenula.transport.grpc_client import GrpcOptions
@@ -54,6 +54,7 @@ def client_options(options: GlobalOptions) -> ClientOptions:
         staging_bundles_time_budget_us=None if budget is None else budget * _US_PER_MS,
         wait_for_outgoing_messages=options["wait-for-outgoing-messages"],
         allow_fast_blocks=options["allow-fast-blocks"],
+        long_lived_services=options["long-lived-services"],
         quorum_grace_period=options["quorum-grace-period"],
         blob_download_hedge_delay_us=options["blob-download-hedge-delay-ms"] * _US_PER_MS,
         certificate_download_hedge_delay_us=(
@@ -70,7 +71,7 @@ def client_options(options: GlobalOptions) -> ClientOptions:
         alpha=options["alpha"],
         alternative_peers_retry_delay_us=(options["alternative-peers-retry-delay-ms"] * _US_PER_MS),
         retry_delay_us=options["retry-delay-ms"] * _US_PER_MS,
-        max_retries=options["max-retries"],
+        max_retries=_number(options["max-retries"], DEFAULT_OPTIONS.max_retries),
         max_backoff_us=options["max-backoff-ms"] * _US_PER_MS,
         notification_circuit_breaker_initial_probe_interval_us=(
             options["notification-circuit-breaker-initial-probe-interval-ms"] * _US_PER_MS
@@ -92,8 +93,12 @@ def grpc_options(options: GlobalOptions) -> "GrpcOptions":
         request_timeout_seconds=options["recv-timeout-ms"] / _MS_PER_SECOND,
         retry_delay_seconds=options["retry-delay-ms"] / _MS_PER_SECOND,
         max_backoff_seconds=options["max-backoff-ms"] / _MS_PER_SECOND,
-        max_retries=options["max-retries"],
+        max_retries=_number(options["max-retries"], GrpcOptions().max_retries),
     )
+
+
+def _number(given: int | None, otherwise: int) -> int:
+    return otherwise if given is None else given
 
 
 def listener_options(options: GlobalOptions) -> ListenerOptions:

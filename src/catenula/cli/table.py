@@ -173,6 +173,9 @@ COMMANDS: Rows = {
     "server": LazyTable(_SERVER, "Operate a validator: keys, store, processes."),
     # Networks and their administration.
     "net": LazyTable(_NET, "Run a local network."),
+    "service": LazyCommand(
+        "catenula.cli.admin.service:service", "Run a node service (GraphQL) until Ctrl-C."
+    ),
     "faucet": LazyCommand("catenula.cli.admin.faucet:faucet", "Run a faucet until Ctrl-C."),
     "validator": LazyTable(_VALIDATOR, "Look at validators and change the committee."),
     "create-genesis-config": LazyCommand(

@@ -107,7 +107,9 @@ class Client:
 
     def _local_node(self, setup: ClientSetup) -> LocalNode:
         config = WorkerConfig(
-            allow_deprecated_epochs=True, tracked_chains=set(self.wallet.chain_ids())
+            allow_deprecated_epochs=True,
+            tracked_chains=set(self.wallet.chain_ids()),
+            long_lived_services=setup.options.long_lived_services,
         )
         self.application_log = ApplicationLog()
         worker = Worker(

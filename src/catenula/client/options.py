@@ -57,6 +57,8 @@ class ClientOptions:
     max_backoff_us: int = 30 * SECOND_US
     notification_circuit_breaker_initial_probe_interval_us: int = 300 * SECOND_US
     notification_circuit_breaker_max_probe_interval_us: int = 3_600 * SECOND_US
+    long_lived_services: bool = False
+    """Keep the instances of services between the queries of one height (spec 04 §5.1)."""
     priority_origins: tuple[ChainId, ...] = ()
     """Chains whose messages go into a block before those of others."""
     message_policy: MessagePolicy = field(default_factory=MessagePolicy)

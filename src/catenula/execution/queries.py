@@ -1,5 +1,7 @@
 """Queries of services: by users, and by contracts as oracles (spec 04 §5)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from catenula.base.identifiers import ApplicationId
@@ -42,10 +44,21 @@ def query_application(
 
     Raises `ExecutionError` with the context ``Query``.
     """
+    with in_query():
+        return _run(query_runtime(state, inputs), application_id, query)
+
+
+def query_runtime(state: "ExecutionState", inputs: QueryInputs) -> ServiceRuntime:
+    """What services see of the last executed state."""
     block = BlockContext(state.chain_id, inputs.next_height, inputs.local_time, None, None)
-    executor = _query_executor(state, block, inputs.environment, inputs.oracles)
+    return ServiceRuntime(_query_executor(state, block, inputs.environment, inputs.oracles))
+
+
+@contextmanager
+def in_query() -> Iterator[None]:
+    """Errors raised in here carry the context ``Query``."""
     try:
-        return _run(executor, application_id, query)
+        yield
     except ExecutionError as error:
         error.context = QUERY_CONTEXT
         raise
@@ -61,7 +74,7 @@ def oracle_query(parent: Executor, application_id: ApplicationId, query: bytes) 
         next_application_index=seen.next_application_index,
         next_chain_index=seen.next_chain_index,
     )
-    outcome = _run(executor, application_id, query)
+    outcome = _run(ServiceRuntime(executor), application_id, query)
     if outcome.operations:
         raise ExecutionError("ServiceOracleQueryOperations", count=len(outcome.operations))
     return outcome.response
@@ -79,7 +92,6 @@ def _query_executor(
     return executor
 
 
-def _run(executor: Executor, application_id: ApplicationId, query: bytes) -> QueryOutcome:
-    runtime = ServiceRuntime(executor)
+def _run(runtime: ServiceRuntime, application_id: ApplicationId, query: bytes) -> QueryOutcome:
     response = runtime.run(application_id, query)
     return QueryOutcome(response, tuple(runtime.scheduled_operations))

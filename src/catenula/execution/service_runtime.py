@@ -4,15 +4,20 @@ Queries change nothing: no store is written, no blob becomes used. Operations a 
 are collected in call order.
 """
 
+from typing import TYPE_CHECKING
+
 from catenula.base.identifiers import ApplicationId
 from catenula.base.integers import Timestamp
 from catenula.execution.applications import BytecodeSource, ServiceInstance, ServiceModule
 from catenula.execution.base_runtime import BaseRuntime, Frame
 from catenula.execution.environment import HttpRequest
 from catenula.execution.errors import runtime_error
-from catenula.execution.executor import Executor
+from catenula.execution.executor import BlockContext, Executor
 from catenula.execution.resources import ActionBudget
 from catenula.protocol import ApplicationDescription, HttpResponse, UserOperation
+
+if TYPE_CHECKING:
+    from catenula.execution.environment import Oracles
 
 
 class ServiceRuntime(BaseRuntime[ServiceModule]):
@@ -25,12 +30,21 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
 
     def run(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Load a service with its requirements and answer ``query``."""
+        return self.ask(application_id, query)
+
+    def ask(self, application_id: ApplicationId, query: bytes) -> bytes:
+        """As `run`; the instances stay for further questions, unless this one fails."""
         self._preload(application_id)
         try:
             return self.query_application(application_id, query)
         finally:
             # Instances refer to this runtime too; their memory is to go now.
             self._instances.clear()
+
+    def renew(self, block: BlockContext, oracles: "Oracles") -> None:
+        """Another query begins: its time, its oracles, and no operations scheduled yet."""
+        self._executor.block, self._executor.oracles = block, oracles
+        self.scheduled_operations.clear()
 
     def _make_module(
         self, description: ApplicationDescription, bytecode: BytecodeSource

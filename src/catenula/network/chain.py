@@ -15,6 +15,7 @@ from catenula.network.applications import ChainApplications
 from catenula.protocol import (
     DEFAULT_OWNER_WEIGHT,
     Account,
+    ApplicationPermissions,
     Block,
     ChainDescription,
     ChainOwnership,
@@ -122,10 +123,19 @@ class NetworkChain(ChainApplications):
         return await self.execute(operation)
 
     async def open_chain(
-        self, ownership: ChainOwnership, tokens: Tokens = 0
+        self,
+        ownership: ChainOwnership,
+        tokens: Tokens = 0,
+        *,
+        permissions: ApplicationPermissions | None = None,
     ) -> tuple[ChainDescription, Receipt]:
-        """Create a child chain with some of this chain's tokens."""
-        config = OpenChainConfig(ownership, amount_from(tokens))
+        """Create a child chain with some of this chain's tokens.
+
+        ``permissions`` says what applications may do there, and which may run at all.
+        """
+        config = OpenChainConfig(
+            ownership, amount_from(tokens), permissions or ApplicationPermissions()
+        )
         certificate = await self.client.commit((OpenChain(config),))
         return certificate.block.created_chains()[-1], receipt_of(certificate)
 

@@ -38,6 +38,7 @@ from catenula.network.sync_applications import SyncApplications
 from catenula.network.wallet import NetworkWallet
 from catenula.protocol import (
     Account,
+    ApplicationPermissions,
     Block,
     ChainDescription,
     ChainOwnership,
@@ -119,10 +120,14 @@ class SyncChain(SyncApplications):
         return self._thread.run(self._chain.transfer(target, tokens, owner=owner))
 
     def open_chain(
-        self, ownership: ChainOwnership, tokens: Tokens = 0
+        self,
+        ownership: ChainOwnership,
+        tokens: Tokens = 0,
+        *,
+        permissions: ApplicationPermissions | None = None,
     ) -> tuple[ChainDescription, Receipt]:
         """See `NetworkChain.open_chain`."""
-        return self._thread.run(self._chain.open_chain(ownership, tokens))
+        return self._thread.run(self._chain.open_chain(ownership, tokens, permissions=permissions))
 
     def change_owners(
         self,

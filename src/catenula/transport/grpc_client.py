@@ -47,13 +47,16 @@ from catenula.transport.messages import from_proto_bytes, to_proto_bytes
 
 
 class GrpcOptions(NamedTuple):
-    """How calls are made; the defaults are the reference's (spec 07 §1.2)."""
+    """How calls are made; the defaults are the reference's (spec 07 §1.2), but for `max_retries`.
+
+    See docs/decisions/0047.
+    """
 
     connect_timeout_seconds: float = 4.0
     request_timeout_seconds: float = 4.0
     retry_delay_seconds: float = 1.0
     max_backoff_seconds: float = 30.0
-    max_retries: int = 10
+    max_retries: int = 4
     root_certificates: bytes | None = None
     """Certificates to trust with ``grpcs``, as PEM; None for those of the system."""
 
@@ -145,6 +148,8 @@ class GrpcProvider:
         self.options = options or GrpcOptions()
         self._connections: dict[NetworkAddress, _Connection] = {}
         self._encoded = _Encoded()
+        self.given_up: set[NetworkAddress] = set()
+        """Where no attempt of the last call has succeeded: asked once, until one does."""
 
     def connect(self, validator: Secp256k1PublicKey, address: str) -> "GrpcNode":
         """The validator at that address; does not wait. `DecodeError` for no gRPC address."""
@@ -207,17 +212,33 @@ class GrpcNode:
         return CallStatus(code, text, method=method, address=self.address)
 
     async def _call(self, method: str, value: Any) -> bytes:
-        """The bytes of the answer, after as many attempts as the options allow."""
+        """The bytes of the answer, after as many attempts as the options allow.
+
+        A validator for which a call has just used them all up gets no more than one attempt per
+        call until it answers: whoever waits for a quorum waits for it once, not at every step.
+        """
         request = self._provider.encode(METHODS[method].request, value)
-        attempt = 0
-        while True:
+        given_up = self._provider.given_up
+        retries = 0 if self._address in given_up else self._options.max_retries
+        for attempt in range(retries):
             try:
-                return await self._once(method, request)
+                return await self._attempt(method, request)
             except CallStatus as status:
-                if not status.retryable or attempt >= self._options.max_retries:
+                if not status.retryable:
                     raise
             await asyncio.sleep(retry_delay_seconds(self._options, attempt))
-            attempt += 1
+        try:
+            return await self._attempt(method, request)
+        except CallStatus as status:
+            if status.retryable:
+                given_up.add(self._address)
+            raise
+
+    async def _attempt(self, method: str, request: bytes) -> bytes:
+        answer = await self._once(method, request)
+        if self._provider.given_up:
+            self._provider.given_up.discard(self._address)
+        return answer
 
     async def _ask(
         self, method: str, value: Any, not_found: Callable[[], NodeError] | None = None

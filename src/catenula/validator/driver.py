@@ -52,6 +52,7 @@ from catenula.validator.ownership import (
     partition_of_scope,
 )
 from catenula.validator.reads import SharedReads
+from catenula.validator.side_desk import SideDesk
 from catenula.validator.side_runs import (
     DECIDING,
     FINAL,
@@ -96,10 +97,7 @@ class NodeDriver(SharedReads):
         self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
         self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
-        self.side_runs = SideRuns()
-        self._on_side: dict[ChainId, bool] = {}
-        """Chains with a side run, and whether another process has written to them meanwhile."""
-        self._side_tasks: set[asyncio.Task[None]] = set()
+        self._side = SideDesk(self, self._locks, self._queue)
         if ownership is not None:
             ownership.forgetters.append(self._forget)
         self.on_update_sent: Callable[[ChainId], None] | None = None
@@ -190,7 +188,7 @@ class NodeDriver(SharedReads):
                 if isinstance(error, StaleFence):
                     raise self._lose(error) from error
                 raise
-            worker.committed(outcome)
+            self._committed(worker, outcome)
         return self._perform(worker, outcome)
 
     def _run_locked(
@@ -234,60 +232,34 @@ class NodeDriver(SharedReads):
 
     # Side runs
 
+    @property
+    def side_runs(self) -> SideRuns:
+        """The requests that run on threads now."""
+        return self._side.runs
+
     def _start_side_run(
         self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits
     ) -> "asyncio.Future[Done[_T]]":
         """Run a handler on a thread; its chain's lock is held, and given back when all is done."""
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[Done[_T]] = loop.create_future()
         run = SideRun(chain_id, self.worker_of(chain_id), self.clock.now(), limits)
-        self._on_side[chain_id] = False
-        self._queue.park(chain_id)
-        task = loop.create_task(self._run_on_side(run, handler, result))
-        self._side_tasks.add(task)
-        task.add_done_callback(partial(self._end_side_run, result))
-        if limits.is_question:
-            result.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
-        return result
+        return self._side.start(run, handler)
 
-    def _end_side_run(self, result: "asyncio.Future[Done[_T]]", task: "asyncio.Task[None]") -> None:
-        """Whoever waits for a side run hears that it failed."""
-        self._side_tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if result.done():
-            return
-        if task.cancelled():
-            result.cancel()
-        elif error is not None:
-            result.set_exception(error)
-
-    async def _run_on_side(
-        self, run: SideRun, handler: Handler[_T], result: "asyncio.Future[Done[_T]]"
-    ) -> None:
-        try:
-            copy, outcome = await self.side_runs.run(run, handler)
-            self._take_over(run, copy, outcome, result)
-        except BaseException:
-            self._locks.release(run.chain_id)
-            raise
-        finally:
-            del self._on_side[run.chain_id]
-            self._queue.resume(run.chain_id)
-
-    def _take_over(
-        self,
-        run: SideRun,
-        copy: Worker,
-        outcome: Outcome[_T],
-        result: "asyncio.Future[Done[_T]]",
-    ) -> None:
-        """What a side run has done becomes the chain's state; as `_run_locked` ends."""
-        chain_id, worker = run.chain_id, run.worker
+    def enter_chain(self, chain_id: ChainId) -> None:
+        """See `SideRunOwner`."""
         if self._stopped:
             raise LocalError(f"{self._address} has stopped", retryable=True)
         self._enter(chain_id)
-        if self._on_side[chain_id]:
-            raise Overtaken
+
+    def conclude(
+        self,
+        run: SideRun,
+        copy: Worker,
+        *,
+        outcome: Outcome[_T],
+        result: "asyncio.Future[Done[_T]]",
+    ) -> None:
+        """See `SideRunOwner`; as `_run_locked` ends."""
+        chain_id, worker = run.chain_id, run.worker
         if outcome.writes or not run.limits.is_question:
             worker.adopt(copy, chain_id)
         try:
@@ -327,8 +299,7 @@ class NodeDriver(SharedReads):
 
         for worker in self.workers:
             worker.forget_chains(is_changed)
-        for chain_id in filter(is_changed, tuple(self._on_side)):
-            self._on_side[chain_id] = True
+        self._side.changed_elsewhere(is_changed)
         self._waiters.fail_where(is_changed, NotServedHere(changed))
 
     def _apply_put_off(
@@ -355,7 +326,7 @@ class NodeDriver(SharedReads):
                 if isinstance(error, StaleFence):
                     error = self._lose(error)
             else:
-                worker.committed(outcome)
+                self._committed(worker, outcome)
                 if absorbed is not None:
                     self._perform(worker, absorbed)
                 done = self._perform(worker, outcome)
@@ -371,6 +342,10 @@ class NodeDriver(SharedReads):
             result.set_exception(error)
         elif done is not None:
             result.set_result(done)
+
+    def _committed(self, worker: Worker, outcome: Outcome[_T]) -> None:
+        worker.committed(outcome)
+        self._side.changed(outcome.chain_id)
 
     def _perform(self, worker: Worker, outcome: Outcome[_T]) -> Done[_T]:
         """Let out the effects of a durable outcome, before the chain's next request runs."""
@@ -579,9 +554,7 @@ class NodeDriver(SharedReads):
         """Finish what runs and refuse everything afterwards; the owner closes the store."""
         self._stopped = True
         self._put_off.release_all()
-        await self.side_runs.stop()
-        if self._side_tasks:
-            await asyncio.wait(tuple(self._side_tasks))
+        await self._side.stop()
         await self._queue.stop()
         await self._committer.settled()
         error = LocalError(f"{self._address} has stopped", retryable=True)

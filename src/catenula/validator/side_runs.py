@@ -1,9 +1,9 @@
 """Side runs: requests that run on threads of their own, because they reach slow applications.
 
 A side run works on a copy of its chain that it loads from the store itself, so that everybody else
-keeps seeing the chain as it was last committed; whoever starts it holds the chain's lock until its
-outcome is committed (W1). The event loop is free meanwhile, and so are all other chains. There are
-at most `MAX_SIDE_RUNS` at a time on a node; more wait for their turn.
+keeps seeing the chain as it was last committed. The event loop is free meanwhile, and so are all
+other chains. There are at most `MAX_SIDE_RUNS` at a time on a node, and `MAX_SIDE_QUESTIONS` that
+only ask; more wait for their turn. `SideDesk` starts them.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from catenula.base.identifiers import ChainId
 from catenula.base.integers import Timestamp
 from catenula.base.limits import (
     MAX_QUERY_SECONDS,
+    MAX_SIDE_QUESTIONS,
     MAX_SIDE_RUN_SECONDS,
     MAX_SIDE_RUNS,
     SIDE_RUN_STACK_BYTES,
@@ -67,6 +68,7 @@ class SideRuns:
         self.maximum_seconds: float | None = None
         """A shorter limit for everything that has one, where a node is to be stricter."""
         self._turns = asyncio.Semaphore(MAX_SIDE_RUNS)
+        self._question_turns = asyncio.Semaphore(MAX_SIDE_QUESTIONS)
         self._running: dict[ThreadOracles, asyncio.Future[None]] = {}
         self._stopped = False
 
@@ -82,7 +84,7 @@ class SideRuns:
         `LocalError` when the node stops. When the task that waits here is cancelled, the guest is
         ended, and nothing comes of the run.
         """
-        async with self._turns:
+        async with self._question_turns if run.limits.is_question else self._turns:
             if self._stopped:
                 raise _stopping()
             loop = asyncio.get_running_loop()

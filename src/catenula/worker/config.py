@@ -28,6 +28,7 @@ class WorkerConfig:
 
     ``tracked_chains`` is None on a validator, which sends to every chain; on a client node it is
     the set of chains it follows fully. ``meter`` measures executions, where that is wanted.
+    With ``long_lived_services`` the instances of services are kept between the queries of a height.
     """
 
     grace_period_us: TimeDelta = DEFAULT_GRACE_PERIOD_US
@@ -37,3 +38,4 @@ class WorkerConfig:
     tracked_chains: set[ChainId] | None = None
     loaded_chains_limit: int = MAX_LOADED_CHAINS
     meter: ExecutionMeter | None = None
+    long_lived_services: bool = False

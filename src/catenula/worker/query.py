@@ -3,6 +3,7 @@
 from catenula.base.identifiers import ApplicationId, CryptoHash
 from catenula.chain.errors import NoFallbackMode
 from catenula.execution import queries
+from catenula.execution.live_services import LiveServices
 from catenula.protocol import BlockHeight, CertificateKind, ChainInfoQuery, ChainInfoResponse, Round
 from catenula.worker.step import Step
 
@@ -49,16 +50,20 @@ def query_application(
     query: bytes,
     *,
     after: CryptoHash | None = None,
+    living: LiveServices | None = None,
 ) -> queries.QueryOutcome:
     """Ask a service on the last executed state, or on that after a block staged here.
 
     ``after`` is that block's hash; when its outcome is not at hand any more, the last executed
-    state answers. Nothing is changed. Raises `ExecutionError`.
+    state answers. ``living`` services answer for the last executed state, where there are any.
+    Nothing is changed. Raises `ExecutionError`.
     """
     step.activate()
     chain = step.chain
     is_staged = after is not None and chain.restore_executed_state(after)
     inputs = queries.QueryInputs(chain.next_block_height, step.now, chain.environment, step.oracles)
+    if living is not None and not is_staged:
+        return living.query(chain.execution, application_id, query, inputs=inputs)
     try:
         return queries.query_application(chain.execution, application_id, query, inputs=inputs)
     finally:

@@ -21,6 +21,7 @@ from catenula.base.integers import BlockHeight, Timestamp
 from catenula.chain.chain_state import ChainState
 from catenula.execution.applications import ApplicationLoader
 from catenula.execution.environment import NeedsThread, Oracles
+from catenula.execution.live_services import LiveServices
 from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
 from catenula.protocol import (
@@ -119,6 +120,7 @@ class Worker:
         self._uncommitted: dict[ChainId, SharedOverlay] = {}
         self._just_loaded: set[ChainId] = set()
         self._resends_when_loaded = True
+        self._living = LiveServices() if config.long_lived_services else None
 
     @property
     def public_key(self) -> Secp256k1PublicKey | None:
@@ -149,7 +151,7 @@ class Worker:
         """
         other = copy(self)
         other._chains, other._uncommitted, other._just_loaded = OrderedDict(), {}, set()
-        other._make_oracles = lambda _: oracles
+        other._make_oracles, other._living = lambda _: oracles, None
         other._resends_when_loaded = chain_id not in self._chains or chain_id in self._just_loaded
         return other
 
@@ -470,7 +472,9 @@ class Worker:
         return self._run(
             chain_id,
             now,
-            lambda step: query.query_application(step, application_id, question, after=after),
+            lambda step: query.query_application(
+                step, application_id, question, after=after, living=self._living
+            ),
         )
 
     def update_received_trackers(

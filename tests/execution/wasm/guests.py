@@ -1,13 +1,14 @@
 """Small Wasm guests for tests, and the engine's own binding to run them without our loader."""
 
+import atexit
 from typing import Any
 
 import wasmtime
 
 from catenula.execution.wasm.prepare import FUEL_EXPORT, STOP_EXPORT, prepare_contract
 
-PROBE_FOLDER = "apps/probe"
 ENGINE = wasmtime.Engine()
+atexit.register(ENGINE.close)  # While its library is still there to do it.
 
 
 def wat(text: str) -> bytes:

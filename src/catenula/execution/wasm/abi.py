@@ -15,7 +15,6 @@ from itertools import zip_longest
 from struct import Struct
 from typing import Any, Protocol
 
-from catenula.base.limits import GUEST_ELEMENT_BYTES
 from catenula.execution.errors import ExecutionError
 
 I32, I64 = 0, 1
@@ -40,16 +39,16 @@ class Memory(Protocol):
         """Copy bytes out."""
         ...
 
+    def claim(self, elements: int) -> None:
+        """Refuse a list of so many elements when that is more than may be passed."""
+        ...
+
     def write(self, address: int, content: bytes) -> None:
         """Copy bytes in."""
         ...
 
     def allocate(self, alignment: int, size: int) -> int:
         """Call the guest's allocator."""
-        ...
-
-    def count(self, size: int) -> None:
-        """Count what the guest passes; `ExecutionError` when it is too much."""
         ...
 
 
@@ -227,9 +226,7 @@ class List(Type):
 
     def _elements(self, memory: Memory, base: int, count: int) -> tuple[Any, ...]:
         element = self._element
-        # Both first: nothing is done for elements that are not there, or that are too many.
-        memory.read(base, count * element.size)
-        memory.count(count * GUEST_ELEMENT_BYTES)
+        memory.claim(count)
         return tuple(
             element.load(memory, base + position * element.size) for position in range(count)
         )

@@ -41,8 +41,8 @@ _SINGLE_PASS = 1
 class EngineKind(NamedTuple):
     """What an engine is for.
 
-    One for modules with large functions compiles in time that grows with the size of a function,
-    to code that is slower and does the same; the other compiles in time that grows with its square.
+    A contract with large functions is compiled in time that grows with their size, to code that is
+    slower and does the same; the usual way takes time that grows with the square.
     """
 
     is_contract: bool
@@ -175,7 +175,7 @@ class CompiledModule:
         return serialized
 
     def instantiate(self) -> "Instance":
-        """A fresh instance in a store of its own; runs the start function of a service."""
+        """A fresh instance in a store of its own; runs nothing but an empty start function."""
         return Instance(self, self._prepared)
 
     def has_type(self, name: str, expected: Any, *, context: Any, function: Any) -> bool:
@@ -303,13 +303,14 @@ def _config(kind: EngineKind) -> Any:
     functions.wasmtime_config_cranelift_nan_canonicalization_set(config, kind.is_contract)
     # Instances keep the address of their memory.
     functions.wasmtime_config_memory_may_move_set(config, False)
-    if kind.has_large_functions:
-        functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
-        functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)
     functions.wasmtime_config_wasm_relaxed_simd_set(config, False)
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)
     functions.wasmtime_config_wasm_multi_memory_set(config, False)
+    if kind.has_large_functions or not kind.is_contract:
+        # A query runs briefly, but a service is large: it shall be compiled three times as fast.
+        functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
+        functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)
     return config
 
 

@@ -13,16 +13,23 @@ import threading
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_GUEST_DEPTH,
+    MAX_GUEST_LINE_CHARACTERS,
     MAX_GUEST_PASSED_BYTES,
+    MAX_GUEST_PASSED_ELEMENTS,
+    MAX_NESTED_ALLOCATIONS,
     MAX_NESTED_STACK_BYTES,
+    MAX_PENDING_READ_BYTES,
+    MAX_PENDING_READS,
+    MAX_WASM_MEMORY_PAGES,
 )
 from catenula.execution.applications import StreamUpdate
 from catenula.execution.base_runtime import PendingRead
 from catenula.execution.errors import ExecutionError, runtime_error
 from catenula.execution.wasm.abi import I32, Bytes, List, abi_error
-from catenula.execution.wasm.engine import CompiledModule, HostCall, Instance
+from catenula.execution.wasm.engine import CompiledModule, HostCall
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library
 from catenula.execution.wasm.prepare import (
@@ -106,7 +113,6 @@ def unanswered(_kind: Any, error: BaseException, _trace: Any) -> int:
     guest = _running.guest
     if guest is not None:
         guest.failure = error
-    # Without one it is a start function, for which there is no memory to answer into yet.
     return _SPARE_TRAPS.pop()
 
 
@@ -147,15 +153,6 @@ def _descend() -> None:
     running.depth += 1
 
 
-def _instantiate(module: CompiledModule) -> Instance:
-    # What a start function asks must not be answered on behalf of the guest that called.
-    previous, _running.guest = _running.guest, None
-    try:
-        return module.instantiate()
-    finally:
-        _running.guest = previous
-
-
 class Guest:
     """One instance of a module, with the runtime that answers it."""
 
@@ -163,11 +160,14 @@ class Guest:
         self.runtime = runtime
         self._engine = module.engine
         self._library = library()
-        self._instance = _instantiate(module)
+        self._instance = module.instantiate()
         self.failure: BaseException | None = None
         self._lines: list[str] = []
         self._promises: dict[int, tuple[str, PendingRead]] = {}
+        self._promised_bytes = 0
         self._next_promise = 0
+        self._allocating = 0
+        self._read_elements = 0
         self._memory = self._instance.memory("memory")
         self._allocator = self._instance.function(_ALLOCATOR, _ALLOCATOR_TYPE)
         if self._memory is None or self._allocator is None:
@@ -178,8 +178,7 @@ class Guest:
         self._base = functions.wasmtime_memory_data(self._instance.context, self._memory)
         self._size = 0
         self._view = b""
-        self._passed_bytes = 0
-        self._is_allocating = False
+        self._read_bytes = 0
         self._slots = self._library.ffi.new("uint64_t[]", _SLOT_WORDS * _ALLOCATOR_SLOTS)
 
     # Entry points
@@ -236,16 +235,11 @@ class Guest:
         if failure is not None:
             raise failure
         self.settle()
-        raise runtime_error("WasmError", reason=self._reason(text), log=tuple(self._lines))
+        text = self._explain(text)
+        raise runtime_error("WasmError", reason=text, log=tuple(self._lines))
 
-    def _reason(self, text: str) -> str:
-        stop = self._instance.global_variable(STOP_EXPORT)
-        reasons = {
-            STOP_MEMORY_LIMIT: "the instance wants more memory than this node gives",
-            STOP_MEMORY_REFUSED: "this node has no memory left for the instance",
-        }
-        if stop is not None:
-            return reasons.get(self._get_global(stop, is_64_bit=False), text)
+    def _explain(self, text: str) -> str:
+        """What a trap means; may raise what it means instead."""
         return text
 
     # Calls of the host
@@ -255,6 +249,7 @@ class Guest:
 
     def log(self, message: str, level: int) -> None:
         """Take a line of the guest; the last ones explain a trap."""
+        message = message[:MAX_GUEST_LINE_CHARACTERS]
         self._lines.append(message)
         del self._lines[:-_SHOWN_LINES]
         self.runtime.log(message, level)
@@ -262,6 +257,12 @@ class Guest:
     def promise(self, kind: str, pending: PendingRead) -> int:
         """Keep an issued read; returns its number."""
         number = self._next_promise
+        self._promised_bytes += sum(pending.sizes)
+        if (
+            len(self._promises) >= MAX_PENDING_READS
+            or self._promised_bytes > MAX_PENDING_READ_BYTES
+        ):
+            raise abi_error("too many reads are pending", reads=len(self._promises))
         self._promises[number] = (kind, pending)
         self._next_promise += 1
         return number
@@ -271,6 +272,7 @@ class Guest:
         found, pending = self._promises.pop(number, (None, None))
         if found != kind or pending is None:
             raise abi_error("waiting for a read that was not issued", promise=number)
+        self._promised_bytes -= sum(pending.sizes)
         return pending
 
     def is_time_up(self) -> bool:
@@ -291,14 +293,20 @@ class Guest:
         if end > self._size:
             self._look_again(address, size)
         if size > _SMALL_READ:
-            self.count(size)
+            self._count(size)
         return self._view[address:end]
 
-    def count(self, size: int) -> None:
+    def _count(self, size: int) -> None:
         """Many pointers may lead to the same large content, which is copied for each."""
-        self._passed_bytes += size
-        if self._passed_bytes > MAX_GUEST_PASSED_BYTES:
+        self._read_bytes += size
+        if self._read_bytes > MAX_GUEST_PASSED_BYTES:
             raise abi_error("the guest passes too much to the host", maximum=MAX_GUEST_PASSED_BYTES)
+
+    def claim(self, elements: int) -> None:
+        """A few bytes of the guest's may be an element, which is an object of ours."""
+        self._read_elements += elements
+        if self._read_elements > MAX_GUEST_PASSED_ELEMENTS:
+            raise abi_error("the guest passes too many elements", maximum=MAX_GUEST_PASSED_ELEMENTS)
 
     def write(self, address: int, content: bytes) -> None:
         """Copy bytes into the guest's memory."""
@@ -319,13 +327,13 @@ class Guest:
         """Let the guest allocate; its work is metered like any other."""
         if size > _LARGEST_ALLOCATION:
             raise abi_error("an allocation is too large", size=size)
-        if self._is_allocating:
-            raise abi_error("the allocator asks for something that needs room itself")
         slots = self._slots
         slots[0], slots[2], slots[4], slots[6] = 0, 0, alignment, size
-        self._is_allocating = True
+        if self._allocating >= MAX_NESTED_ALLOCATIONS:
+            raise abi_error("the allocator calls itself by way of the host", size=size)
+        self._allocating += 1
         self._call(self._allocator, slots, _ALLOCATOR_SLOTS)
-        self._is_allocating = False
+        self._allocating -= 1
         address = int(slots[0]) & 0xFFFF_FFFF
         if address >> 31:
             raise abi_error("the allocator failed", size=size)
@@ -372,6 +380,25 @@ class WasmContract(Guest):
     def finalize(self) -> None:
         """End the action."""
         self._enter(_CONTRACT_ENTRIES + "finalize", _NOTHING_TYPE, None, None)
+
+    def _enter(self, name: str, core_type: Any, argument: Any, kind: Bytes | List | None) -> int:
+        try:
+            return super()._enter(name, core_type, argument, kind)
+        except ExecutionError as error:
+            if error.raised_by_runtime and error.code != "WasmError":
+                # The block's limits are not recognised either (spec 04 §2.5).
+                raise ExecutionError("WasmError", reason=error.message()) from error
+            raise
+
+    def _explain(self, text: str) -> str:
+        stop = self._instance.global_variable(STOP_EXPORT)
+        stopped = self._get_global(stop, is_64_bit=False)
+        if stopped == STOP_MEMORY_REFUSED:
+            # Other nodes may have it: the code is not to blame, and must not be refused here.
+            raise LocalError("there is no memory left for an application", retryable=True)
+        if stopped == STOP_MEMORY_LIMIT:
+            return f"an instance may have {MAX_WASM_MEMORY_PAGES} pages of memory"
+        return text
 
     # Fuel
 

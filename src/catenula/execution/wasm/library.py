@@ -74,7 +74,8 @@ void wasmtime_error_delete(wasmtime_error_t *);
 void wasmtime_config_epoch_interruption_set(wasm_config_t *, bool);
 void wasmtime_config_max_wasm_stack_set(wasm_config_t *, size_t);
 void wasmtime_config_cranelift_nan_canonicalization_set(wasm_config_t *, bool);
-void wasmtime_config_parallel_compilation_set(wasm_config_t *, bool);
+void wasmtime_config_cranelift_opt_level_set(wasm_config_t *, uint8_t);
+void wasmtime_config_cranelift_regalloc_algorithm_set(wasm_config_t *, uint8_t);
 void wasmtime_config_wasm_tail_call_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_memory64_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_multi_memory_set(wasm_config_t *, bool);
@@ -82,10 +83,7 @@ void wasmtime_config_wasm_relaxed_simd_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_function_references_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_gc_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *, bool);
-void wasmtime_config_native_unwind_info_set(wasm_config_t *, bool);
 void wasmtime_config_memory_may_move_set(wasm_config_t *, bool);
-void wasmtime_config_cranelift_opt_level_set(wasm_config_t *, uint8_t);
-void wasmtime_config_cranelift_regalloc_algorithm_set(wasm_config_t *, uint8_t);
 void wasmtime_engine_increment_epoch(wasm_engine_t *);
 
 wasmtime_error_t *wasmtime_module_new(

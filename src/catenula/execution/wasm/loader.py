@@ -105,7 +105,7 @@ class WasmApplications:
                 cache = self._caches[is_contract] = ModuleCache(
                     partial(_make_engine, is_contract),
                     self._folder,
-                    kind="contract" if is_contract else "service",
+                    is_contract=is_contract,
                 )
             return cache
 

@@ -38,13 +38,13 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 class ModuleCache:
     """Compiled modules of one kind; safe to use from any thread.
 
-    ``make_engine`` makes the engine, given whether it is the one for modules with large functions.
+    ``make_engine`` makes the engine, given whether it is for contracts with large functions.
     """
 
     def __init__(
-        self, make_engine: Callable[[bool], Engine], folder: Path | None, *, kind: str
+        self, make_engine: Callable[[bool], Engine], folder: Path | None, *, is_contract: bool
     ) -> None:
-        self._make_engine, self._folder, self._kind = make_engine, folder, kind
+        self._make_engine, self._folder, self._is_contract = make_engine, folder, is_contract
         self._engines: dict[bool, Engine] = {}
         self._modules: OrderedDict[CryptoHash, CompiledModule] = OrderedDict()
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class ModuleCache:
         return module
 
     def _compile(self, blob_hash: CryptoHash, code: bytes) -> CompiledModule:
-        is_large = has_large_function(code)
+        is_large = self._is_contract and has_large_function(code)
         module = self._engine(is_large).compile(code)
         if self._folder is not None:
             content = bytes((is_large,)) + module.serialize()
@@ -100,7 +100,8 @@ class ModuleCache:
     # Files
 
     def _path(self, folder: Path, blob_hash: CryptoHash) -> Path:
-        facts = f"{FORMAT} {self._kind} {engine_version()} {_processor()}"
+        kind = "contract" if self._is_contract else "service"
+        facts = f"{FORMAT} {kind} {engine_version()} {_processor()}"
         name = sha256(facts.encode() + bytes(blob_hash)).hexdigest()[:40]
         return folder / f"{name}{_SUFFIX}"
 

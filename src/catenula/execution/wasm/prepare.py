@@ -41,6 +41,7 @@ from catenula.execution.wasm.module import (
     CODE,
     MEMORY,
     METER_TYPE,
+    START,
     TABLE,
     Module,
     function_bodies,
@@ -87,6 +88,9 @@ def check_service(code: bytes) -> None:
     Services are neither metered nor rewritten (spec 04 §7, §9).
     """
     sections = split_sections(code)
+    if START in sections:
+        # It would run before the instance is there to answer and to be stopped.
+        raise sections[START].fail("a service has a start function")
     memory = sections.get(MEMORY)
     if memory is not None:
         for _ in range(memory.count(1, "memories")):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from catenula.base.errors import LocalError
-from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
+from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.client import ClientError
 from catenula.network.amounts import Tokens, amount_from, tokens_of
 from catenula.network.chain import NetworkChain
@@ -29,6 +29,8 @@ class Stage:
         self.step = Step("", "")
         self._network: Network | None = None
         self._wallets: dict[str, NetworkWallet] = {}
+        self.applications: dict[str, ApplicationId] = {}
+        self.chains: dict[str, ChainId] = {}
 
     # The network
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from catenula.base.errors import LocalError, ProtocolError
-from catenula.network.tour import beginnings, failures, owners, public, refusals
+from catenula.network.tour import applications, beginnings, failures, owners, public, refusals
 from catenula.network.tour.report import Narrator, Report, Step
 from catenula.network.tour.stage import Stage
 
@@ -33,6 +33,12 @@ PARTS = (
     Part("closed", "A closed chain refuses blocks, and messages bounce", refusals.close_a_chain),
     Part("overdraft", "An overdraft is refused", refusals.overdraw),
     Part("forgery", "A forged message is refused", refusals.forge_messages),
+    Part("token", "A token is published and created", applications.publish_a_token),
+    Part("tokens", "Tokens travel between chains", applications.send_tokens),
+    Part("swap", "An atomic swap on a temporary permissioned chain", applications.swap_tokens),
+    Part("composed", "Two applications composed in one call", applications.compose_applications),
+    Part("panic", "An application panics, and its message bounces", applications.bounce_a_message),
+    Part("feed", "A feed on an event stream", applications.follow_a_feed),
     Part("killed", "One validator of four is killed", failures.kill_a_validator),
     Part("restart", "Everything stops and starts again from disk", failures.restart_from_disk),
 )

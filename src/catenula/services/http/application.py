@@ -7,7 +7,7 @@ before a handler sees it.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,7 @@ class HttpApplication:
 
     async def _answer(self, scope: Message, receive: Receive) -> Response:
         method, path = scope["method"], scope["path"]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in _of(scope)}
+        headers = _texts(_of(scope))
         route, parameters = self._find(path)
         if method == "OPTIONS":
             allowed = sorted(route.handlers) if route else []
@@ -174,6 +174,10 @@ def _of(scope: Message) -> HeaderList:
     return headers
 
 
+def _texts(headers: HeaderList) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+
+
 async def _send_response(scope: Message, response: Response, send: Send) -> None:
     headers = list(_PREFLIGHT if scope["method"] == "OPTIONS" else _ANYBODY)
     headers += [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
@@ -192,6 +196,7 @@ class _Connection:
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
         self.offered: tuple[str, ...] = tuple(scope.get("subprotocols", ()))
+        self.headers: Mapping[str, str] = _texts(_of(scope))
         self._receive, self._send = receive, send
         self._is_open = False
 

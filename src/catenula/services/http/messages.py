@@ -62,6 +62,8 @@ class WebSocket(Protocol):
 
     offered: tuple[str, ...]
     """The protocols the client offered, its favourite first."""
+    headers: Mapping[str, str]
+    """The headers of the handshake; names are lower-case."""
 
     async def accept(self, protocol: str) -> None:
         """Open the connection with one of the offered protocols."""

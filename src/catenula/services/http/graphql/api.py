@@ -23,10 +23,10 @@ from graphql.type import (
     GraphQLInputType,
     GraphQLList,
     GraphQLNonNull,
-    specified_scalar_types,
 )
 
 from catenula.base.errors import ProtocolError
+from catenula.services.http.graphql.integers import widen_integers
 from catenula.services.http.graphql.introspection import DescribedSchema
 
 Resolver = Callable[[Any, Any, dict[str, Any]], Any]
@@ -40,9 +40,42 @@ class ScalarParsers:
     """How arguments of the interface's own scalars are read; those not named stay as they are.
 
     A parser raises `ProtocolError`; its message is shown after ``Failed to parse "NAME": ``.
+    ``largest`` has the greatest value of each argument that is a natural number, under
+    ``field.argument``.
     """
 
     parsers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    largest: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, bound: GraphQLField, field_name: str) -> "_Plan":
+        """How the arguments of one field are read."""
+        plan: _Plan = {}
+        for name, argument in bound.args.items():
+            parsers, largest = self.parsers, self.largest.get(f"{field_name}.{name}")
+            if largest is not None:
+                parsers = {**parsers, "Int": _natural(largest)}
+            plan[name] = (argument.type, parsers)
+        return plan
+
+
+_Parsers = Mapping[str, Callable[[Any], Any]]
+_Plan = dict[str, tuple[GraphQLInputType, _Parsers]]
+
+
+def _natural(largest: int) -> Callable[[int], int]:
+    def check(value: int) -> int:
+        if not 0 <= value <= largest:
+            raise _OutOfRange(f"Only integers from 0 to {largest} are accepted.")
+        return value
+
+    return check
+
+
+class _OutOfRange(ProtocolError):
+    """A number that its argument does not admit; the text is for the client."""
+
+    def message(self) -> str:
+        return self.code
 
 
 def build_api(
@@ -57,14 +90,17 @@ def build_api(
     Raises `KeyError` when a resolver or subscriber names what the text does not declare.
     """
     plain = build_schema(schema_text)
+    widen_integers(plain)
     for type_name, functions in resolvers.items():
         fields = cast(GraphQLObjectType, plain.type_map[type_name]).fields
         for field_name, function in functions.items():
-            fields[field_name].resolve = _resolving(fields[field_name], function, scalars)
+            fields[field_name].resolve = _resolving(
+                function, scalars.of(fields[field_name], field_name)
+            )
     if plain.subscription_type is not None:
         for field_name, subscriber in (subscribers or {}).items():
             bound = plain.subscription_type.fields[field_name]
-            bound.subscribe = _subscribing(bound, subscriber, scalars)
+            bound.subscribe = _subscribing(subscriber, scalars.of(bound, field_name))
             bound.resolve = _same_value
     return DescribedSchema(
         plain.query_type,
@@ -78,22 +114,24 @@ def _same_value(value: Any, _info: GraphQLResolveInfo[Any], **_arguments: Any) -
     return value
 
 
-def _resolving(
-    bound: GraphQLField, function: Resolver, scalars: ScalarParsers
-) -> Callable[..., Any]:
+def _resolving(function: Resolver, plan: _Plan) -> Callable[..., Any]:
     def resolve(parent: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-        return function(parent, info.context, _parsed(bound, info, arguments, scalars))
+        return function(parent, info.context, _parsed(info, arguments, plan))
 
-    return resolve
+    def resolve_plain(parent: Any, info: GraphQLResolveInfo[Any]) -> Any:
+        return function(parent, info.context, _NO_ARGUMENTS)
+
+    return resolve if plan else resolve_plain
 
 
-def _subscribing(
-    bound: GraphQLField, function: Subscriber, scalars: ScalarParsers
-) -> Callable[..., Any]:
+_NO_ARGUMENTS: dict[str, Any] = {}
+
+
+def _subscribing(function: Subscriber, plan: _Plan) -> Callable[..., Any]:
     def subscribe(
         _root: Any, info: GraphQLResolveInfo[Any], **arguments: Any
     ) -> AsyncIterator[Any]:
-        return function(info.context, _parsed(bound, info, arguments, scalars))
+        return function(info.context, _parsed(info, arguments, plan))
 
     return subscribe
 
@@ -102,15 +140,13 @@ def _subscribing(
 
 
 def _parsed(
-    bound: GraphQLField,
-    info: GraphQLResolveInfo[Any],
-    arguments: dict[str, Any],
-    scalars: ScalarParsers,
+    info: GraphQLResolveInfo[Any], arguments: dict[str, Any], plan: _Plan
 ) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for name, value in arguments.items():
+        kind, parsers = plan[name]
         try:
-            parsed[name] = _parse(bound.args[name].type, value, scalars)
+            parsed[name] = _parse(kind, value, parsers)
         except _Unparsable as error:
             node = _argument_node(info, name)
             where = [] if node is None else [node.value]
@@ -137,29 +173,29 @@ class _Unparsable(Exception):
         return f'Failed to parse "{self._scalar}": {self._reason}{occurred}'
 
 
-def _parse(kind: GraphQLInputType, value: Any, scalars: ScalarParsers) -> Any:
+def _parse(kind: GraphQLInputType, value: Any, parsers: _Parsers) -> Any:
     if value is None:
         return None
     if isinstance(kind, GraphQLNonNull):
-        return _parse(kind.of_type, value, scalars)
+        return _parse(kind.of_type, value, parsers)
     if isinstance(kind, GraphQLScalarType):
-        return _parse_scalar(kind.name, value, scalars)
+        return _parse_scalar(kind.name, value, parsers)
     try:
         if isinstance(kind, GraphQLList):
             items = value if isinstance(value, list) else [value]
-            return [_parse(kind.of_type, item, scalars) for item in items]
+            return [_parse(kind.of_type, item, parsers) for item in items]
         if isinstance(kind, GraphQLInputObjectType):
             fields = kind.fields
-            return {name: _parse(fields[name].type, item, scalars) for name, item in value.items()}
+            return {name: _parse(fields[name].type, item, parsers) for name, item in value.items()}
     except _Unparsable as error:
         error.outer.append(str(kind))
         raise
     return value
 
 
-def _parse_scalar(name: str, value: Any, scalars: ScalarParsers) -> Any:
-    parser = scalars.parsers.get(name)
-    if parser is None or name in specified_scalar_types:
+def _parse_scalar(name: str, value: Any, parsers: _Parsers) -> Any:
+    parser = parsers.get(name)
+    if parser is None:
         return value
     try:
         return parser(value)

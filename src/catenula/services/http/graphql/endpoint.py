@@ -71,10 +71,12 @@ class _Document:
 
     __slots__ = ("errors", "tree")
 
-    def __init__(self, schema: GraphQLSchema, text: str, *, is_valid: bool) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, text: str, *, is_valid: bool, max_tokens: int
+    ) -> None:
         self.tree: DocumentNode | None = None
         try:
-            self.tree = parse(text, max_tokens=MAX_GRAPHQL_TOKENS)
+            self.tree = parse(text, max_tokens=max_tokens)
         except GraphQLSyntaxError as error:
             self.errors: list[GraphQLError] = [error]
             return
@@ -111,8 +113,10 @@ _TOO_DEEP = 'InvalidRequest(Error("recursion limit exceeded", line: 1, column: 1
 class GraphqlEndpoint:
     """A schema and the context that its resolvers get."""
 
-    def __init__(self, schema: GraphQLSchema, context: object) -> None:
-        self.schema, self._context = schema, context
+    def __init__(
+        self, schema: GraphQLSchema, context: object, *, max_tokens: int = MAX_GRAPHQL_TOKENS
+    ) -> None:
+        self.schema, self._context, self._max_tokens = schema, context, max_tokens
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._valid_shapes: OrderedDict[str, bool] = OrderedDict()
 
@@ -194,7 +198,9 @@ class GraphqlEndpoint:
             self._documents.move_to_end(text)
             return known
         shape = _shape(text)
-        document = _Document(self.schema, text, is_valid=shape in self._valid_shapes)
+        document = _Document(
+            self.schema, text, is_valid=shape in self._valid_shapes, max_tokens=self._max_tokens
+        )
         if len(text) <= MAX_CACHED_DOCUMENT_CHARACTERS:
             _remember(self._documents, text, document)
             if shape is not None and not document.errors:

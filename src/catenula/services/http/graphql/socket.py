@@ -5,6 +5,7 @@ the time until it introduces itself. A client that reads slowly holds up only it
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +31,21 @@ _PROTOCOLS = {
 }
 
 
-async def serve_socket(endpoint: GraphqlEndpoint, socket: WebSocket) -> None:
-    """Serve one connection until either side ends it."""
+Admits = Callable[[Any], bool]
+"""Whether somebody may go on who introduces itself with this payload."""
+
+
+async def serve_socket(
+    endpoint: GraphqlEndpoint, socket: WebSocket, *, admits: Admits | None = None
+) -> None:
+    """Serve one connection until either side ends it; those not admitted are sent away."""
     protocol = next((name for name in socket.offered if name in _PROTOCOLS), None)
     if protocol is None:
         known = ", ".join(_PROTOCOLS)
         await socket.refuse(400, f"Offer one of these WebSocket protocols: {known}.")
         return
     await socket.accept(protocol)
-    conversation = _Conversation(endpoint, socket, _PROTOCOLS[protocol])
+    conversation = _Conversation(endpoint, socket, _PROTOCOLS[protocol], admits=admits)
     try:
         await conversation.run()
     finally:
@@ -56,8 +63,16 @@ class _Ended(Exception):
 class _Conversation:
     """The messages of one connection."""
 
-    def __init__(self, endpoint: GraphqlEndpoint, socket: WebSocket, words: _Words) -> None:
+    def __init__(
+        self,
+        endpoint: GraphqlEndpoint,
+        socket: WebSocket,
+        words: _Words,
+        *,
+        admits: Admits | None,
+    ) -> None:
         self._endpoint, self._socket, self._words = endpoint, socket, words
+        self._admits = admits
         self._is_initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
 
@@ -88,7 +103,7 @@ class _Conversation:
     async def _hear(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "connection_init":
-            await self._initialise()
+            await self._initialise(message.get("payload"))
         elif kind == "ping":
             await self._say(type="pong")
         elif kind == "connection_terminate":
@@ -100,9 +115,11 @@ class _Conversation:
         elif kind != "pong":
             raise _Ended(1002, f"unknown type of message {str(kind)[:40]!r}")
 
-    async def _initialise(self) -> None:
+    async def _initialise(self, payload: Any) -> None:
         if self._is_initialised:
             raise _Ended(4429, "Too many initialisation requests.")
+        if self._admits is not None and not self._admits(payload):
+            raise _Ended(4401, "This service wants a token: say `Authorization` to begin with.")
         self._is_initialised = True
         await self._say(type="connection_ack")
 

@@ -1,0 +1,176 @@
+"""``catenula service``: the chains of the wallet over GraphQL, until interrupted (spec 08 §2)."""
+
+import asyncio
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from catenula.base.identifiers import ChainId
+from catenula.cli.admin.signals import stop_signal
+from catenula.cli.admin.wallet_keeper import WalletKeeper
+from catenula.cli.command import Invocation, command
+from catenula.cli.session import Session
+from catenula.cli.settings import listener_options
+
+if TYPE_CHECKING:
+    from catenula.services.node.options import NodeServiceOptions
+    from catenula.services.node.service import NodeService
+
+_PORT = click.IntRange(0, 65_535)
+
+
+class _NameAndSeconds(click.ParamType[tuple[str, float]]):
+    """``Name=Seconds``."""
+
+    name = "name=seconds"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Both parts; wrong usage for another text."""
+        name, _, seconds = value.partition("=")
+        try:
+            return name, max(0.0, float(seconds))
+        except ValueError:
+            self.fail(f"{value!r} is not a name, an equals sign and seconds", param, ctx)
+
+
+@command()
+@click.option("--port", type=_PORT, default=8080, show_default=True, help="Where it listens.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address of this machine it listens at.",
+)
+@click.option("--metrics-port", type=_PORT, help="Where its metrics are (default: nowhere).")
+@click.option("--read-only", is_flag=True, help="Answer questions, make no blocks on request.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A file with a token that requests must bear.",
+)
+@click.option(
+    "--query-cache-size",
+    type=click.IntRange(min=0),
+    default=0,
+    envvar="LINERA_QUERY_CACHE_SIZE",
+    help="Answers of applications kept per chain until its next block.",
+)
+@click.option(
+    "--allow-subscription",
+    "subscriptions",
+    multiple=True,
+    help="A named query of applications that may be subscribed to; can be repeated.",
+)
+@click.option(
+    "--subscription-ttl-secs",
+    "pauses",
+    type=_NameAndSeconds(),
+    multiple=True,
+    help="The least time between two answers of a subscription; can be repeated.",
+)
+@click.option("--pause", is_flag=True, help="Do not follow the validators.")
+def service(
+    invocation: Invocation,
+    port: int,
+    host: str,
+    metrics_port: int | None,
+    read_only: bool,
+    token_file: Path | None,
+    query_cache_size: int,
+    subscriptions: tuple[str, ...],
+    pauses: tuple[tuple[str, float], ...],
+    pause: bool,
+) -> None:
+    """Serve the wallet's chains over GraphQL, and take in messages to them.
+
+    Programs that reach the port command the wallet: keep it on this machine, or demand a token
+    (--token-file, or the environment variable CATENULA_SERVICE_TOKEN).
+    """
+    from catenula.services.node import NodeServiceOptions
+
+    if query_cache_size and invocation.options["long-lived-services"]:
+        raise click.UsageError("--query-cache-size does not go with --long-lived-services.")
+    options = NodeServiceOptions(
+        host=host,
+        port=port,
+        read_only=read_only,
+        query_cache_size=query_cache_size,
+        subscriptions=subscriptions,
+        subscription_ttls=dict(pauses),
+        token=_token(token_file),
+        pause=pause,
+        metrics_port=metrics_port,
+        listener=listener_options(invocation.options),
+    )
+    invocation.run(lambda session: _serve(session, options))
+
+
+def _token(path: Path | None) -> str | None:
+    import os
+
+    text = os.environ.get("CATENULA_SERVICE_TOKEN") if path is None else path.read_text()
+    if text is None:
+        return None
+    token = text.strip()
+    if not token or not token.isprintable():
+        raise click.UsageError("The token is empty or has letters that cannot be printed.")
+    return token
+
+
+async def _serve(session: Session, options: "NodeServiceOptions") -> None:
+    from catenula.services.node import start_node_service
+    from catenula.services.node.service import NodeService
+
+    stop = stop_signal()
+    chain_ids: list[ChainId] = session.wallet.content.chain_ids()
+    for chain_id in chain_ids:
+        await session.chain(chain_id)
+    keeper = WalletKeeper(session)
+    node = NodeService(session.client, keeper, options=options, on_block=keeper.heard)
+    server = await start_node_service(node)
+    try:
+        _tell(session, options, server.port, server.metrics_port)
+        following = asyncio.create_task(_follow(session, node))
+        await stop.wait()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    finally:
+        await server.close()
+        await keeper.close()
+
+
+def _tell(
+    session: Session, options: "NodeServiceOptions", port: int, metrics_port: int | None
+) -> None:
+    url = f"http://localhost:{port}"
+    metrics_url = None if metrics_port is None else f"http://localhost:{metrics_port}/metrics"
+    count = len(session.wallet.content.chain_ids())
+    session.output.result({"url": url, "metrics_url": metrics_url, "chains": count})
+    click.echo(f"node service  {url}  ({count} chains)", err=True)
+    if metrics_url is not None:
+        click.echo(f"metrics       {metrics_url}", err=True)
+    click.echo("Press ^C to stop it.", err=True)
+    if options.token is None and not _is_loopback(options.host):
+        session.output.warn(
+            f"everybody who reaches {options.host}:{port} commands the wallet; use --token-file"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _follow(session: Session, node: "NodeService") -> None:
+    """Show how far the chains are synchronized, while questions are answered already."""
+    with session.progress("synchronizing"):
+        await node.synchronized()
+    for chain_id, error in node.failures().items():
+        session.output.warn(f"messages to {chain_id} could not be taken in: {error}")
+    session.output.note("synchronized")

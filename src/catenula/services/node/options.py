@@ -1,0 +1,31 @@
+"""Settings of a node service (spec 08 §2.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from catenula.client.options import ListenerOptions
+
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class NodeServiceOptions:
+    """All settings.
+
+    Port 0 takes any free port; without a metrics port there are no metrics. ``query_cache_size``
+    answers of applications are kept per chain, none by default. ``subscriptions`` are the queries
+    that may be subscribed to, each a document with one named query; ``subscription_ttls`` delay
+    their repetition, in seconds by name. With a ``token`` requests must bear it. ``pause`` keeps
+    the service from listening to validators.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    read_only: bool = False
+    query_cache_size: int = 0
+    subscriptions: tuple[str, ...] = ()
+    subscription_ttls: Mapping[str, float] = field(default_factory=dict)
+    token: str | None = None
+    pause: bool = False
+    metrics_port: int | None = None
+    listener: ListenerOptions = field(default_factory=ListenerOptions)
