@@ -200,7 +200,7 @@ async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatc
     async with native_network() as stage:
         chain = (await stage.network.wallet("alice", 10)).chain
         counter = await stage.create(chain, COUNTER)
-        monkeypatch.setattr("catenula.validator.side_runs.Thread", None)
+        monkeypatch.setattr("catenula.validator.side_runs.start_guest_thread", None)
         await chain.operate(counter, b"\x01")
         assert (await chain.query(counter, b"")).response == b"1"
 

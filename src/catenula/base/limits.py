@@ -314,6 +314,9 @@ thread of its own."""
 MAX_SIDE_RUNS = 8
 """Requests of one node that run on threads of their own at a time; more wait."""
 
+GUEST_THREAD_STACK_BYTES = 16 << 20
+"""Stack of a thread that runs applications; it takes address space, not memory."""
+
 MAX_SIDE_QUESTIONS = 4
 """Questions to slow services that run at a time, beside those; more wait."""
 
@@ -437,11 +440,8 @@ MAX_GUEST_DEPTH = 40
 MAX_NESTED_STACK_BYTES = 3 << 20
 """Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
 
-GUEST_THREAD_STACK_BYTES = MAX_NESTED_STACK_BYTES + (2 << 20)
-"""Stack of a thread that runs guests, at least: one more guest, and what the host does for it."""
-
-SIDE_RUN_STACK_BYTES = 8 << 20
-"""Stack of a thread that is made to run guests, whatever the system's default."""
+MIN_GUEST_STACK_BYTES = MAX_NESTED_STACK_BYTES + (2 << 20)
+"""A thread with less stack runs no guest: one more may be entered, and the host serves it."""
 
 MAX_NODE_SERVICE_BODY_BYTES = 64 << 20
 """Largest body of a request to a node service: programs are published as lists of numbers."""

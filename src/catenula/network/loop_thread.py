@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError, Future, wait
 from typing import Any, Generic, TypeVar
 
 from catenula.base.errors import LocalError
+from catenula.base.threads import start_guest_thread
 
 T = TypeVar("T")
 
@@ -22,8 +23,7 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        self._thread.start()
+        self._thread = start_guest_thread(self._serve, name=name)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -7,10 +7,8 @@ only ask; more wait for their turn. `SideDesk` starts them.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable
 from functools import partial
-from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError
@@ -21,9 +19,9 @@ from catenula.base.limits import (
     MAX_SIDE_QUESTIONS,
     MAX_SIDE_RUN_SECONDS,
     MAX_SIDE_RUNS,
-    SIDE_RUN_STACK_BYTES,
     SIDE_RUN_STOP_SECONDS,
 )
+from catenula.base.threads import start_guest_thread
 from catenula.validator.oracles import LogSink, ThreadOracles
 from catenula.worker import Outcome, Worker
 
@@ -93,7 +91,8 @@ class SideRuns:
             copy = run.worker.apart(run.chain_id, oracles)
             future: asyncio.Future[Outcome[_T]] = loop.create_future()
             ended = self._running[oracles] = loop.create_future()
-            _start_thread(partial(_work, loop, future, ended, partial(handler, copy, run.now)))
+            job = partial(handler, copy, run.now)
+            start_guest_thread(_work, name="side run", arguments=(loop, future, ended, job))
             ended.add_done_callback(lambda _: self._running.pop(oracles, None))
             try:
                 return copy, await future
@@ -118,15 +117,6 @@ class SideRuns:
             oracles.stop("the node stops")
         if self._running:
             await asyncio.wait(self._running.values(), timeout=SIDE_RUN_STOP_SECONDS)
-
-
-def _start_thread(work: Callable[[], None]) -> None:
-    # The size holds for all threads made after it is set, so it is set back at once.
-    usual = threading.stack_size(SIDE_RUN_STACK_BYTES)
-    try:
-        Thread(target=work, daemon=True).start()
-    finally:
-        threading.stack_size(usual)
 
 
 def _work(

@@ -173,3 +173,10 @@ def test_an_entry_of_another_signature_is_refused_when_it_is_called() -> None:
     )
     with pytest.raises(ExecutionError, match="signature"):
         deploy(swapped)
+
+
+def test_a_large_function_is_compiled_in_linear_time() -> None:
+    """The usual compiler takes half a minute for this, and four times that for twice as much."""
+    branch = "(if (i32.eqz (local.get $length)) (then (local.set $at (i32.const 1))))"
+    application = deploy(contract(branch * 40_000 + NO_RESPONSE))
+    assert application.execute(b"x").wasm_fuel == 40_000 * 3 + 1 + 14 + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catenula.base.limits import LARGE_WASM_FUNCTION_BYTES
-from catenula.execution.wasm import module_cache
+from catenula.execution.wasm import engine, module_cache
 from catenula.execution.wasm.engine import Engine
 from catenula.execution.wasm.loader import WasmApplications
 from catenula.testing.contracts import ContractTest, Report
@@ -53,7 +53,7 @@ def test_both_ways_to_compile_give_code_that_does_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for_large = run(WasmApplications(), LARGE)
-    monkeypatch.setattr(module_cache, "has_large_function", lambda code: False)
+    monkeypatch.setattr(engine, "has_large_function", lambda code: False)
     assert run(WasmApplications(), LARGE) == for_large
 
 

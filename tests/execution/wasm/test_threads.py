@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from catenula.base.errors import LocalError
-from catenula.base.limits import GUEST_THREAD_STACK_BYTES, MAX_SIDE_RUNS, SIDE_RUN_STACK_BYTES
+from catenula.base.limits import MIN_GUEST_STACK_BYTES
+from catenula.base.threads import start_guest_thread
 from catenula.execution.wasm.instance import Guest
 from catenula.execution.wasm.stack import require_stack
 from catenula.testing.contracts import ContractTest
-from catenula.validator.side_runs import _start_thread
 from tests.execution.wasm.contracts import NO_RESPONSE, NOTHING, contract, service
 
 
@@ -37,32 +37,26 @@ def in_thread(stack_bytes: int, work: Callable[[], object]) -> BaseException | N
 
 def test_a_thread_with_too_little_stack_runs_no_guest() -> None:
     application = ContractTest().deploy(contract(NO_RESPONSE), NOTHING)
-    error = in_thread(GUEST_THREAD_STACK_BYTES // 2, lambda: application.execute(b""))
+    error = in_thread(MIN_GUEST_STACK_BYTES // 2, lambda: application.execute(b""))
     assert "stack" in str(error)
-    assert in_thread(GUEST_THREAD_STACK_BYTES + 65_536, lambda: application.execute(b"")) is None
+    assert in_thread(MIN_GUEST_STACK_BYTES + 65_536, lambda: application.execute(b"")) is None
 
 
 def test_threads_made_for_guests_have_enough() -> None:
-    usual = threading.stack_size()
-    outcome: list[BaseException | None] = []
-    done = threading.Event()
+    outcome: list[str] = []
 
     def work() -> None:
-        try:
-            require_stack()
-            outcome.append(None)
-        finally:
-            done.set()
+        require_stack()
+        outcome.append("enough")
 
-    threading.stack_size(262_144)
+    usual = threading.stack_size(262_144)
     try:
-        _start_thread(work)
+        thread = start_guest_thread(work, name="guests")
         assert threading.stack_size() == 262_144
     finally:
         threading.stack_size(usual)
-    assert done.wait(10)
-    assert outcome == [None]
-    assert MAX_SIDE_RUNS * SIDE_RUN_STACK_BYTES < 1 << 30
+    thread.join()
+    assert outcome == ["enough"]
 
 
 @pytest.mark.parametrize("fails", [False, True])

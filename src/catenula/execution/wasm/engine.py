@@ -13,7 +13,7 @@ advance the running guest asks its host whether time is up.
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from catenula.base.limits import (
     MAX_WASM_MEMORY_PAGES,
@@ -24,6 +24,7 @@ from catenula.base.limits import (
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
+from catenula.execution.wasm.prepare import has_large_function
 
 HostCall = Callable[[Any, Any, Any, int], int]
 """Answers a call of the guest that runs on this thread: engine's data, caller, raw slots and their
@@ -38,52 +39,42 @@ _NO_OPTIMIZATION = 0
 _SINGLE_PASS = 1
 
 
-class EngineKind(NamedTuple):
-    """What an engine is for.
-
-    A contract with large functions is compiled in time that grows with their size, to code that is
-    slower and does the same; the usual way takes time that grows with the square.
-    """
-
-    is_contract: bool
-    has_large_functions: bool = False
-
-
-class HostSide(NamedTuple):
-    """What a host does for guests of any engine.
-
-    ``answering`` gives what answers a function, ``unanswered`` what is told when that failed in an
-    unforeseen way, and ``is_time_up`` says whether the guest on this thread has to stop.
-    """
-
-    answering: Callable[[HostFunction], HostCall]
-    unanswered: Callable[..., int]
-    is_time_up: Callable[[], bool]
-
-
 class Engine:
     """Settings, host functions and the compiler for one kind of module."""
 
     def __init__(
-        self, imports: dict[tuple[str, str], HostFunction], kind: EngineKind, host: HostSide
+        self,
+        imports: dict[tuple[str, str], HostFunction],
+        *,
+        is_contract: bool,
+        answering: Callable[[HostFunction], HostCall],
+        unanswered: Callable[..., int],
+        is_time_up: Callable[[], bool],
     ) -> None:
+        self.is_contract = is_contract
         # How deep guests may call each other must not depend on who runs them (`MAX_GUEST_DEPTH`).
         sys.setrecursionlimit(max(sys.getrecursionlimit(), MIN_RECURSION_LIMIT))
         self._library = library()
-        self._engine = self._library.functions.wasm_engine_new_with_config(_config(kind))
+        self._engine = self._library.functions.wasm_engine_new_with_config(
+            _config(is_contract, is_quick=not is_contract)
+        )
         self._callbacks: list[Any] = []
-        self._linker = self._make_linker(imports, host)
+        self._linker = self._make_linker(imports, answering, unanswered)
         self.ticker = Ticker(self._engine)
-        self._on_epoch = self._epoch_callback(host.is_time_up)
+        self._on_epoch = self._epoch_callback(is_time_up)
 
     # Host functions
 
-    def _make_linker(self, imports: dict[tuple[str, str], HostFunction], host: HostSide) -> Any:
+    def _make_linker(
+        self,
+        imports: dict[tuple[str, str], HostFunction],
+        answering: Callable[[HostFunction], HostCall],
+        unanswered: Callable[..., int],
+    ) -> Any:
         ffi, functions = self._library
         linker = functions.wasmtime_linker_new(self._engine)
         for (module, name), function in imports.items():
-            answer = host.answering(function)
-            callback = ffi.callback("host_function_t", answer, onerror=host.unanswered)
+            callback = ffi.callback("host_function_t", answering(function), onerror=unanswered)
             self._callbacks.append(callback)
             kind = _function_type(*function.core_type)
             where, what = module.encode(), name.encode()
@@ -109,7 +100,13 @@ class Engine:
     # Modules
 
     def compile(self, code: bytes) -> "CompiledModule":
-        """Compile a module; `ExecutionError` when the engine does not accept it."""
+        """Compile a module; `ExecutionError` when the engine does not accept it.
+
+        The usual compiler takes time that grows with the square of a function's size; a contract
+        with a large one gets the quick one, whose code this engine runs like its own.
+        """
+        if self.is_contract and has_large_function(code):
+            return self.deserialize(_compile_quickly(code))
         return self._module(self._library.functions.wasmtime_module_new, code)
 
     def deserialize(self, compiled: bytes | memoryview) -> "CompiledModule":
@@ -165,14 +162,7 @@ class CompiledModule:
 
     def serialize(self) -> bytes:
         """The machine code, for `Engine.deserialize`."""
-        ffi, functions = library()
-        content = ffi.new("wasm_byte_vec_t *")
-        error = functions.wasmtime_module_serialize(self._module, content)
-        if error != ffi.NULL:
-            raise ExecutionError("WasmError", reason=take_message(error))
-        serialized: bytes = ffi.buffer(content.data, content.size)[:]
-        functions.wasm_byte_vec_delete(content)
-        return serialized
+        return _serialize(self._module)
 
     def instantiate(self) -> "Instance":
         """A fresh instance in a store of its own; runs nothing but an empty start function."""
@@ -295,19 +285,43 @@ class Ticker:
             return self._running > 0
 
 
-def _config(kind: EngineKind) -> Any:
+def _compile_quickly(code: bytes) -> bytes:
+    """Machine code of a contract by the quick compiler."""
+    ffi, functions = library()
+    engine = functions.wasm_engine_new_with_config(_config(True, is_quick=True))
+    found = ffi.new("wasmtime_module_t **")
+    error = functions.wasmtime_module_new(engine, ffi.from_buffer(code), len(code), found)
+    functions.wasm_engine_delete(engine)
+    if error != ffi.NULL:
+        raise ExecutionError("WasmError", reason=take_message(error))
+    return _serialize(ffi.gc(found[0], functions.wasmtime_module_delete))
+
+
+def _serialize(module: Any) -> bytes:
+    ffi, functions = library()
+    content = ffi.new("wasm_byte_vec_t *")
+    error = functions.wasmtime_module_serialize(module, content)
+    if error != ffi.NULL:
+        raise ExecutionError("WasmError", reason=take_message(error))
+    serialized: bytes = ffi.buffer(content.data, content.size)[:]
+    functions.wasm_byte_vec_delete(content)
+    return serialized
+
+
+def _config(is_contract: bool, *, is_quick: bool) -> Any:
+    """Settings of one kind of module; a quick compiler does not optimize."""
     functions = library().functions
     config = functions.wasm_config_new()
     functions.wasmtime_config_epoch_interruption_set(config, True)
     functions.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK_BYTES)
-    functions.wasmtime_config_cranelift_nan_canonicalization_set(config, kind.is_contract)
+    functions.wasmtime_config_cranelift_nan_canonicalization_set(config, is_contract)
     # Instances keep the address of their memory.
     functions.wasmtime_config_memory_may_move_set(config, False)
     functions.wasmtime_config_wasm_relaxed_simd_set(config, False)
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)
     functions.wasmtime_config_wasm_multi_memory_set(config, False)
-    if kind.has_large_functions or not kind.is_contract:
+    if is_quick:
         # A query runs briefly, but a service is large: it shall be compiled three times as fast.
         functions.wasmtime_config_cranelift_opt_level_set(config, _NO_OPTIMIZATION)
         functions.wasmtime_config_cranelift_regalloc_algorithm_set(config, _SINGLE_PASS)

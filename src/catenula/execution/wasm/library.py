@@ -59,6 +59,7 @@ typedef size_t (*epoch_function_t)(wasmtime_context_t *, void *, uint64_t *, uin
 void wasm_byte_vec_delete(wasm_byte_vec_t *);
 wasm_config_t *wasm_config_new(void);
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
+void wasm_engine_delete(wasm_engine_t *);
 wasm_valtype_t *wasm_valtype_new(uint8_t);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *, size_t, wasm_valtype_t *const *);
 wasm_functype_t *wasm_functype_new(wasm_valtype_vec_t *, wasm_valtype_vec_t *);

@@ -23,7 +23,7 @@ from catenula.execution.applications import (
 from catenula.execution.errors import ExecutionError
 from catenula.execution.runtime import ContractRuntime
 from catenula.execution.service_runtime import ServiceRuntime
-from catenula.execution.wasm.engine import CompiledModule, Engine, EngineKind, HostSide
+from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.host_functions import contract_imports, service_imports
 from catenula.execution.wasm.instance import (
     WasmContract,
@@ -102,21 +102,17 @@ class WasmApplications:
         with self._lock:
             cache = self._caches.get(is_contract)
             if cache is None:
-                cache = self._caches[is_contract] = ModuleCache(
-                    partial(_make_engine, is_contract),
-                    self._folder,
+                imports = contract_imports() if is_contract else service_imports()
+                prepare_traps()
+                engine = Engine(
+                    imports,
                     is_contract=is_contract,
+                    answering=answering,
+                    unanswered=unanswered,
+                    is_time_up=is_time_up,
                 )
+                cache = self._caches[is_contract] = ModuleCache(engine, self._folder)
             return cache
-
-
-def _make_engine(is_contract: bool, is_for_large_functions: bool) -> Engine:
-    prepare_traps()
-    return Engine(
-        contract_imports() if is_contract else service_imports(),
-        EngineKind(is_contract, is_for_large_functions),
-        HostSide(answering, unanswered, is_time_up),
-    )
 
 
 def _blob_id(module_id: ModuleId, service: bool) -> BlobId:

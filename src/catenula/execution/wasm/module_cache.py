@@ -24,10 +24,9 @@ from catenula.base.limits import MAX_COMPILED_MODULES, MAX_MODULE_CACHE_BYTES
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.library import engine_version
-from catenula.execution.wasm.prepare import has_large_function
 
 FORMAT = 2
-"""Grows with every change of rewriting, engine settings or layout of the files."""
+"""Grows with every change of rewriting or engine settings."""
 
 _SUFFIX = ".module"
 _UNFINISHED = "unfinished-"
@@ -36,16 +35,10 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class ModuleCache:
-    """Compiled modules of one kind; safe to use from any thread.
+    """Compiled modules of one engine; safe to use from any thread."""
 
-    ``make_engine`` makes the engine, given whether it is for contracts with large functions.
-    """
-
-    def __init__(
-        self, make_engine: Callable[[bool], Engine], folder: Path | None, *, is_contract: bool
-    ) -> None:
-        self._make_engine, self._folder, self._is_contract = make_engine, folder, is_contract
-        self._engines: dict[bool, Engine] = {}
+    def __init__(self, engine: Engine, folder: Path | None) -> None:
+        self._engine, self._folder = engine, folder
         self._modules: OrderedDict[CryptoHash, CompiledModule] = OrderedDict()
         self._lock = threading.Lock()
         self._compiling: dict[CryptoHash, threading.Lock] = {}
@@ -83,24 +76,15 @@ class ModuleCache:
         return module
 
     def _compile(self, blob_hash: CryptoHash, code: bytes) -> CompiledModule:
-        is_large = self._is_contract and has_large_function(code)
-        module = self._engine(is_large).compile(code)
+        module = self._engine.compile(code)
         if self._folder is not None:
-            content = bytes((is_large,)) + module.serialize()
-            self._write(self._folder, blob_hash, sha256(content).digest() + content)
+            self._write(self._folder, blob_hash, module.serialize())
         return module
-
-    def _engine(self, is_large: bool) -> Engine:
-        with self._lock:
-            engine = self._engines.get(is_large)
-            if engine is None:
-                engine = self._engines[is_large] = self._make_engine(is_large)
-            return engine
 
     # Files
 
     def _path(self, folder: Path, blob_hash: CryptoHash) -> Path:
-        kind = "contract" if self._is_contract else "service"
+        kind = "contract" if self._engine.is_contract else "service"
         facts = f"{FORMAT} {kind} {engine_version()} {_processor()}"
         name = sha256(facts.encode() + bytes(blob_hash)).hexdigest()[:40]
         return folder / f"{name}{_SUFFIX}"
@@ -114,22 +98,22 @@ class ModuleCache:
             os.utime(path)
         except OSError:
             return None
-        content = memoryview(stored)[_CHECKSUM_BYTES:]
-        if not content or sha256(content).digest() != stored[:_CHECKSUM_BYTES]:
+        compiled = memoryview(stored)[_CHECKSUM_BYTES:]
+        if sha256(compiled).digest() != stored[:_CHECKSUM_BYTES]:
             return None
         try:
-            return self._engine(content[0] != 0).deserialize(content[1:])
+            return self._engine.deserialize(compiled)
         except ExecutionError:
             return None
 
-    def _write(self, folder: Path, blob_hash: CryptoHash, content: bytes) -> None:
+    def _write(self, folder: Path, blob_hash: CryptoHash, compiled: bytes) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_private(folder):
                 return
             descriptor, name = tempfile.mkstemp(dir=folder, prefix=_UNFINISHED, suffix=_SUFFIX)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                file.write(sha256(compiled).digest() + compiled)
             Path(name).replace(self._path(folder, blob_hash))
             _shrink(folder)
         except OSError:

@@ -7,7 +7,7 @@ much, but cannot tell where the thread's stack ends; a thread with less would cr
 import sys
 
 from catenula.base.errors import LocalError
-from catenula.base.limits import GUEST_THREAD_STACK_BYTES
+from catenula.base.limits import MIN_GUEST_STACK_BYTES
 from catenula.execution.wasm.library import library
 
 _ATTRIBUTE_WORDS = 32
@@ -15,18 +15,18 @@ _ATTRIBUTE_WORDS = 32
 
 
 def require_stack() -> None:
-    """`LocalError` when the stack of this thread is smaller than `GUEST_THREAD_STACK_BYTES`.
+    """`LocalError` when the stack of this thread is smaller than `MIN_GUEST_STACK_BYTES`.
 
-    Systems other than Linux are not asked; there, threads for guests are made large enough.
+    Only Linux is asked; elsewhere, the threads that this program makes are large enough.
     """
     if not sys.platform.startswith("linux"):
         return
     size = _stack_bytes()
-    if size < GUEST_THREAD_STACK_BYTES:
+    if size < MIN_GUEST_STACK_BYTES:
         raise LocalError(
             f"this thread has a stack of {size} bytes, but applications need"
-            f" {GUEST_THREAD_STACK_BYTES}: raise the limit (ulimit -s 8192), or give"
-            " threading.stack_size that much before the thread is made",
+            f" {MIN_GUEST_STACK_BYTES}: raise the limit (ulimit -s 8192), or start the thread with"
+            " catenula.base.threads.start_guest_thread",
             retryable=False,
             size=size,
         )

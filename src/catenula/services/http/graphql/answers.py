@@ -20,10 +20,16 @@ def failed(*errors: GraphQLError) -> Answer:
 
 
 def answer_of(result: ExecutionResult) -> Answer:
-    """The answer to a request that was executed."""
+    """The answer to a request that was executed.
+
+    What a field of the root says instead of a value takes the place of the whole answer, as the
+    reference's servers have it, even where the field may be null.
+    """
     if not result.errors:
         return {"data": result.data}
-    return {"data": result.data, "errors": [_error(error) for error in result.errors]}
+    has_root = any(error.path is None or len(error.path) == 1 for error in result.errors)
+    data = None if has_root else result.data
+    return {"data": data, "errors": [_error(error) for error in result.errors]}
 
 
 def _error(error: GraphQLError) -> Answer:

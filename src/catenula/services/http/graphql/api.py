@@ -25,7 +25,7 @@ from graphql.type import (
     GraphQLNonNull,
 )
 
-from catenula.base.errors import ProtocolError
+from catenula.base.errors import LocalError, ProtocolError
 from catenula.services.http.graphql.integers import widen_integers
 from catenula.services.http.graphql.introspection import DescribedSchema
 
@@ -131,9 +131,22 @@ def _subscribing(function: Subscriber, plan: _Plan) -> Callable[..., Any]:
     def subscribe(
         _root: Any, info: GraphQLResolveInfo[Any], **arguments: Any
     ) -> AsyncIterator[Any]:
-        return function(info.context, _parsed(info, arguments, plan))
+        return _told(function(info.context, _parsed(info, arguments, plan)))
 
     return subscribe
+
+
+async def _told(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The values; an error that ends them is the last of them, so that it names its field."""
+    try:
+        async for value in values:
+            yield value
+    except (ProtocolError, LocalError) as error:
+        yield error
+    finally:
+        close = getattr(values, "aclose", None)
+        if close is not None:
+            await close()
 
 
 # Arguments

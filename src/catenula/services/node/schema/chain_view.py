@@ -6,6 +6,7 @@ Everything is read from the local copy when it is asked for, in one go: nothing 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from catenula.base.codec import codec_of
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import BlockHeight, format_amount
 from catenula.chain.chain_state import ChainState
@@ -14,7 +15,7 @@ from catenula.chain.manager import ChainManager
 from catenula.chain.ownership_rules import fallback_owners
 from catenula.chain.pending_blobs import PendingHead
 from catenula.execution.state import SystemState
-from catenula.protocol import BlobContent, BlobId, StreamId
+from catenula.protocol import BlobContent, BlobId, Round, StreamId
 from catenula.services.node.schema.containers import (
     Entries,
     Key,
@@ -29,12 +30,13 @@ from catenula.services.node.schema.declaring import (
     Declared,
     Field,
     attribute,
-    json_of,
     read,
     record,
     taken,
     text_of,
 )
+
+_ROUND = codec_of(Round)
 
 
 class InboxView(NamedTuple):
@@ -176,12 +178,19 @@ _MANAGER = record(
         "Accounts of validators, who propose when no owner does, with their votes.",
         read(_fallback_owners),
     ),
-    Field("currentRound", "Round!", "The round that goes on.", json_of("current_round")),
+    Field(
+        "currentRound",
+        "Round!",
+        "The round that goes on.",
+        read(lambda manager: _ROUND.to_json(manager.current_round)),
+    ),
 )
 _PENDING = record(
     "PendingBlobsView",
     "Blobs that a block waits for.",
-    Field("round", "Round!", "The block's round.", read(lambda view: view.head.round.to_json())),
+    Field(
+        "round", "Round!", "The block's round.", read(lambda view: _ROUND.to_json(view.head.round))
+    ),
     Field(
         "validated", "Boolean!", "Whether it is validated.", read(lambda view: view.head.validated)
     ),
