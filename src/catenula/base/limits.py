@@ -457,3 +457,12 @@ MAX_WATCHED_QUERIES = 1_000
 
 MAX_CACHED_ANSWER_BYTES = 1 << 20
 """Larger answers of applications are not cached, nor those to larger questions."""
+
+MAX_TASK_OUTPUT_BYTES = 1 << 20
+"""Largest answer of a program that does a task for an application."""
+
+MAX_TASKS_AT_ONCE = 16
+"""Programs that do tasks of one application at the same time."""
+
+MAX_TASK_SECONDS = 3_600.0
+"""How long a program may work on a task before it is killed and the task tried again."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catenula.base.identifiers import ChainId
+from catenula.base.identifiers import ApplicationId, ChainId
 from catenula.cli.admin.signals import stop_signal
 from catenula.cli.admin.wallet_keeper import WalletKeeper
 from catenula.cli.command import Invocation, command
+from catenula.cli.parameters import APPLICATION_ID
 from catenula.cli.session import Session
 from catenula.cli.settings import listener_options
 
@@ -35,6 +36,22 @@ class _NameAndSeconds(click.ParamType[tuple[str, float]]):
             return name, max(0.0, float(seconds))
         except ValueError:
             self.fail(f"{value!r} is not a name, an equals sign and seconds", param, ctx)
+
+
+class _NameAndProgram(click.ParamType[tuple[str, Path]]):
+    """``Name=Program``."""
+
+    name = "name=program"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Both parts; wrong usage for another text."""
+        name, _, program = value.partition("=")
+        path = Path(program)
+        if not program or not path.is_file():
+            self.fail(f"{value!r} is not a name, an equals sign and a program", param, ctx)
+        return name, path.resolve()
 
 
 @command()
@@ -72,6 +89,27 @@ class _NameAndSeconds(click.ParamType[tuple[str, float]]):
     multiple=True,
     help="The least time between two answers of a subscription; can be repeated.",
 )
+@click.option(
+    "--operators",
+    type=_NameAndProgram(),
+    multiple=True,
+    help="A program that does tasks of applications; can be repeated.",
+)
+@click.option(
+    "--operator-application-ids",
+    "--operator-application-id",
+    "operator_applications",
+    type=APPLICATION_ID,
+    multiple=True,
+    help="An application whose tasks are done, on the default chain; can be repeated.",
+)
+@click.option(
+    "--task-retry-delay-secs",
+    type=click.FloatRange(min=0),
+    default=5,
+    show_default=True,
+    help="When a failed task is tried again.",
+)
 @click.option("--pause", is_flag=True, help="Do not follow the validators.")
 def service(
     invocation: Invocation,
@@ -83,6 +121,9 @@ def service(
     query_cache_size: int,
     subscriptions: tuple[str, ...],
     pauses: tuple[tuple[str, float], ...],
+    operators: tuple[tuple[str, Path], ...],
+    operator_applications: tuple[ApplicationId, ...],
+    task_retry_delay_secs: float,
     pause: bool,
 ) -> None:
     """Serve the wallet's chains over GraphQL, and take in messages to them.
@@ -104,6 +145,9 @@ def service(
         token=_token(token_file),
         pause=pause,
         metrics_port=metrics_port,
+        operators=dict(operators),
+        operator_application_ids=operator_applications,
+        task_retry_delay_seconds=task_retry_delay_secs,
         listener=listener_options(invocation.options),
     )
     invocation.run(lambda session: _serve(session, options))

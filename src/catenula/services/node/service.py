@@ -38,6 +38,7 @@ from catenula.services.node.errors import ServiceRefusal
 from catenula.services.node.metrics import NodeServiceMetrics
 from catenula.services.node.options import NodeServiceOptions
 from catenula.services.node.query_cache import QueryCache
+from catenula.services.node.tasks import TaskProcessor
 from catenula.services.node.watched import WatchedQueries, read_registered
 from catenula.worker.version import VERSION_INFO
 
@@ -81,6 +82,7 @@ class NodeService:
         self._on_block = on_block
         self._listener = ChainListener(client, options=options.listener)
         self._starting: asyncio.Task[None] | None = None
+        self._processors: list[TaskProcessor] = []
 
     # Beginning and ending
 
@@ -89,6 +91,29 @@ class NodeService:
         self.client.context.local.driver.notifier.watchers.append(self._heard)
         if not self.options.pause:
             self._starting = asyncio.get_running_loop().create_task(self._synchronize_all())
+        self._processors = self._make_processors()
+        for processor in self._processors:
+            processor.start()
+
+    def _make_processors(self) -> list[TaskProcessor]:
+        options, chain_id = self.options, self.chains.default_chain()
+        if not options.operator_application_ids:
+            return []
+        if chain_id is None:
+            raise LocalError(
+                "the wallet has no default chain, on which applications would be asked for tasks; "
+                "choose one with `catenula wallet set-default`",
+                retryable=False,
+            )
+        return [
+            TaskProcessor(
+                self.client.chain(chain_id),
+                application_id,
+                operators=options.operators,
+                retry_seconds=options.task_retry_delay_seconds,
+            )
+            for application_id in options.operator_application_ids
+        ]
 
     async def _synchronize_all(self) -> None:
         try:
@@ -111,6 +136,8 @@ class NodeService:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+        for processor in self._processors:
+            await processor.stop()
         await self.watched.stop()
         await self._listener.stop()
 
@@ -123,6 +150,8 @@ class NodeService:
             chain_id = notification.chain_id
             self.cache.forget(chain_id)
             self.watched.wake(chain_id)
+            for processor in self._processors:
+                processor.wake()
             self.metrics.block_heard()
             if self._on_block is not None:
                 self._on_block(notification)
