@@ -50,6 +50,12 @@ def _hash() -> Callable[[str], Any]:
     return CryptoHash.parse
 
 
+def _application_id() -> Callable[[str], Any]:
+    from catenula.base.identifiers import ApplicationId
+
+    return ApplicationId.parse
+
+
 def _account() -> Callable[[str], Any]:
     from catenula.protocol import Account
 
@@ -77,6 +83,7 @@ def _timestamp() -> Callable[[str], Any]:
 CHAIN_ID = Parsed("chain id", _chain_id)
 OWNER = Parsed("owner", _owner)
 HASH = Parsed("hash", _hash)
+APPLICATION_ID = Parsed("application id", _application_id)
 ACCOUNT = Parsed("account", _account)
 AMOUNT = Parsed("amount", _amount)
 HEIGHT = Parsed("height", _height)
