@@ -43,6 +43,7 @@ DRY_RUN = {
 """What a block would do and cost."""
 
 _MADE = (BLOCK, DRY_RUN)
+_CREATED = ({"application_id": "hash", "block": BLOCK}, DRY_RUN)
 _BALANCE = {"chain_id": "chain id", "owner": "owner", "balance": "amount"}
 _OWNED = {"chain_id": "chain id", "owner": "owner?"}
 _EPOCH = ({"epoch": "integer", **BLOCK}, DRY_RUN)
@@ -84,6 +85,12 @@ SHAPES: dict[str, Any] = {
     "import-keys": {"owners": ["owner"]},
     "assign": _OWNED,
     "watch": {"chain_id": "chain id", "reason": "object"},
+    "publish-module": ({"module_id": "text", "block": BLOCK}, DRY_RUN),
+    "publish-module-with-formats": {"module_id": "text", "formats": "hash", "block": BLOCK},
+    "create-application": _CREATED,
+    "publish-and-create": _CREATED[0],
+    "describe-application": "object",
+    "execute-operation": ({"results": ["text"], "block": BLOCK}, DRY_RUN),
     "publish-data-blob": ({"blob_hash": "hash", "block": BLOCK}, DRY_RUN),
     "read-data-blob": _MADE,
     "list-events-from-index": [{"index": "integer", "event": "text"}],

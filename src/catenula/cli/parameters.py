@@ -11,6 +11,30 @@ import click
 from catenula.base.errors import ProtocolError
 
 
+class ManyValues(click.Option):
+    """An option that takes all values up to the next option, as ``--option A B C``.
+
+    To be declared with ``multiple=True``. The reference's command line allows that beside
+    ``--option A --option B``; click does not.
+    """
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Have the parser of this run hand over the values that follow too."""
+        super().add_to_parser(parser, ctx)
+        for name in self.opts:
+            option = parser._long_opt[name]
+            option.process = _greedy(option.process)
+
+
+def _greedy(process: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def take(value: Any, state: Any) -> None:
+        process(value, state)
+        while state.rargs and not state.rargs[0].startswith("-"):
+            process(state.rargs.pop(0), state)
+
+    return take
+
+
 class Parsed(click.ParamType[Any]):
     """A text that a function of a lower layer reads."""
 
@@ -80,7 +104,47 @@ def _timestamp() -> Callable[[str], Any]:
     return parse_timestamp
 
 
+def _application_id() -> Callable[[str], Any]:
+    from catenula.base.identifiers import ApplicationId
+
+    return ApplicationId.parse
+
+
+def _module_id() -> Callable[[str], Any]:
+    from catenula.protocol import ModuleId
+
+    return ModuleId.parse
+
+
+def _hex() -> Callable[[str], Any]:
+    from catenula.base.identifiers import decode_hex
+
+    return lambda text: decode_hex(text, "bytes")
+
+
+def _compact_json() -> Callable[[str], Any]:
+    """JSON as applications get it: the same value without spaces, in the order of the text."""
+    import json
+
+    import msgspec
+
+    def compact(text: str) -> bytes:
+        return msgspec.json.encode(json.loads(text, parse_int=_integer))
+
+    return compact
+
+
+def _integer(digits: str) -> int | float:
+    """Integers beyond 64 bits become floating-point numbers, as in the reference's tools."""
+    number = int(digits)
+    return number if -(1 << 63) <= number < 1 << 64 else float(number)
+
+
 CHAIN_ID = Parsed("chain id", _chain_id)
+APPLICATION_ID = Parsed("application id", _application_id)
+MODULE_ID = Parsed("module id", _module_id)
+HEX = Parsed("hexadecimal text", _hex)
+JSON_TEXT = Parsed("JSON text", _compact_json)
 OWNER = Parsed("owner", _owner)
 HASH = Parsed("hash", _hash)
 APPLICATION_ID = Parsed("application id", _application_id)

@@ -253,7 +253,7 @@ def _check_memory_genesis(path: str, wallet: WalletFile) -> None:
 
 
 class LazyProvider:
-    """Connections to validators over gRPC, whose library is loaded when one is first needed."""
+    """Connections to validators over gRPC, whose modules are loaded when one is first needed."""
 
     def __init__(self, options: GlobalOptions) -> None:
         self._options = options

@@ -155,6 +155,30 @@ COMMANDS: Rows = {
     "watch": LazyCommand(
         "catenula.cli.chain.following:watch", "Print notifications about a chain."
     ),
+    # Applications.
+    "publish-module": LazyCommand(
+        "catenula.cli.chain.modules:publish_module", "Publish the bytecode of an application."
+    ),
+    "publish-module-with-formats": LazyCommand(
+        "catenula.cli.chain.modules:publish_module_with_formats",
+        "Publish bytecode and register what its data look like.",
+    ),
+    "create-application": LazyCommand(
+        "catenula.cli.chain.applications:create_application",
+        "Create an application from a published module.",
+    ),
+    "publish-and-create": LazyCommand(
+        "catenula.cli.chain.applications:publish_and_create",
+        "Publish bytecode and create an application of it.",
+    ),
+    "describe-application": LazyCommand(
+        "catenula.cli.chain.applications:describe_application",
+        "Show what an application was made from.",
+    ),
+    "execute-operation": LazyCommand(
+        "catenula.cli.chain.applications:execute_operation",
+        "Execute an operation of an application.",
+    ),
     # Blobs and events.
     "publish-data-blob": LazyCommand(
         "catenula.cli.chain.blobs:publish_data_blob", "Publish a file."

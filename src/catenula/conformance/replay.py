@@ -28,14 +28,7 @@ from catenula.protocol import (
     BlockExecutionOutcome,
     ChainInfoQuery,
     ConfirmedBlockCertificate,
-    CreateApplication,
     CrossChainRequest,
-    MessageAction,
-    ReceiveMessages,
-    Transaction,
-    UpdateStreams,
-    UserMessage,
-    UserOperation,
 )
 from catenula.storage.engine import open_store
 from catenula.worker.config import ProcessMode, WorkerConfig
@@ -44,8 +37,6 @@ from catenula.worker.outcome import Outcome
 from catenula.worker.worker import Worker
 
 _T = TypeVar("_T")
-
-_APPLICATION_OPERATIONS = (UserOperation, CreateApplication, UpdateStreams)
 
 
 def run_replay(paths: Iterable[Path]) -> Report:
@@ -69,25 +60,6 @@ def replay(run: RecordedRun) -> Report:
         replayer.replay_block(recorded)
     replayer.compare_final_states()
     return replayer.report
-
-
-def runs_application(block: Block) -> bool:
-    """Whether executing the block needs the code of an application."""
-    return transactions_run_application(block.body.transactions)
-
-
-def transactions_run_application(transactions: Iterable[Transaction]) -> bool:
-    """Whether executing these transactions of a block needs the code of an application."""
-    return any(_runs_application(transaction) for transaction in transactions)
-
-
-def _runs_application(transaction: Transaction) -> bool:
-    if not isinstance(transaction, ReceiveMessages):
-        return isinstance(transaction.operation, _APPLICATION_OPERATIONS)
-    incoming = transaction.bundle
-    return incoming.action is MessageAction.ACCEPT and any(
-        isinstance(posted.message, UserMessage) for posted in incoming.bundle.messages
-    )
 
 
 class Replayer:

@@ -87,10 +87,14 @@ class ContractRuntime(BaseRuntime[ContractModule]):
     ) -> _Result:
         """Preload the application, call its entry point and finalize every instance."""
         self._preload(application_id)
-        result = self._call(application_id, None, self._signer, entry=entry)
-        self._finalizing = True
-        for loaded in reversed(tuple(self._instances)):
-            self._call(loaded, None, self._signer, entry=_finalize)
+        try:
+            result = self._call(application_id, None, self._signer, entry=entry)
+            self._finalizing = True
+            for loaded in reversed(tuple(self._instances)):
+                self._call(loaded, None, self._signer, entry=_finalize)
+        finally:
+            # Instances refer to this runtime too; their memory is to go now.
+            self._instances.clear()
         return result
 
     def _make_module(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import DecodeError
-from catenula.base.limits import MAX_ENCODED_REQUEST_BYTES, MAX_ENCODED_REQUESTS, MAX_MESSAGE_BYTES
+from catenula.base.limits import MAX_ENCODED_REQUEST_BYTES, MAX_ENCODED_REQUESTS
 from catenula.protocol import (
     BlobContent,
     BlobId,
@@ -43,6 +43,7 @@ from catenula.protocol import (
 )
 from catenula.transport.addresses import NetworkAddress
 from catenula.transport.calls import METHODS, CallStatus, StatusCode
+from catenula.transport.grpc_channel import GrpcChannel
 from catenula.transport.messages import from_proto_bytes, to_proto_bytes
 
 
@@ -62,53 +63,6 @@ class GrpcOptions(NamedTuple):
 
 
 _JITTER = 0.2
-_KEEP_ALIVE_MS = 30_000
-_KEEP_ALIVE_TIMEOUT_MS = 10_000
-_RECONNECT_MS = 100
-_MAX_RECONNECT_MS = 5_000
-
-
-def _channel_options(options: GrpcOptions) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.keepalive_time_ms", _KEEP_ALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEP_ALIVE_TIMEOUT_MS),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
-        ("grpc.max_reconnect_backoff_ms", _MAX_RECONNECT_MS),
-        ("grpc.min_reconnect_backoff_ms", round(options.connect_timeout_seconds * 1000)),
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.enable_retries", 0),
-    ]
-
-
-class _Connection:
-    """The channel to one address, with a callable per method."""
-
-    def __init__(self, address: NetworkAddress, options: GrpcOptions) -> None:
-        import grpc
-        from grpc import aio
-
-        arguments = _channel_options(options)
-        if address.is_encrypted:
-            credentials = grpc.ssl_channel_credentials(options.root_certificates)
-            self.channel: Any = aio.secure_channel(address.target, credentials, arguments)
-        else:
-            self.channel = aio.insecure_channel(address.target, arguments)
-        self._calls: dict[str, Callable[[bytes], Any]] = {}
-
-    def unary(self, method: str) -> Callable[[bytes], Any]:
-        """Makes a call of a unary method."""
-        found = self._calls.get(method)
-        if found is None:
-            found = self._calls[method] = self.channel.unary_unary(METHODS[method].path)
-        return found
-
-    def stream(self, method: str, request: bytes) -> Any:
-        """A call of a streaming method."""
-        return self.channel.unary_stream(METHODS[method].path)(request)
 
 
 class _Encoded:
@@ -146,7 +100,7 @@ class GrpcProvider:
 
     def __init__(self, options: GrpcOptions | None = None) -> None:
         self.options = options or GrpcOptions()
-        self._connections: dict[NetworkAddress, _Connection] = {}
+        self._channels: dict[NetworkAddress, GrpcChannel] = {}
         self._encoded = _Encoded()
         self.given_up: set[NetworkAddress] = set()
         """Where no attempt of the last call has succeeded: asked once, until one does."""
@@ -160,11 +114,16 @@ class GrpcProvider:
         parsed = NetworkAddress.parse(address)
         return GrpcNode(self, parsed)
 
-    def connection(self, address: NetworkAddress) -> _Connection:
-        """The shared connection to an address, made on first use in the running event loop."""
-        found = self._connections.get(address)
+    def channel(self, address: NetworkAddress) -> GrpcChannel:
+        """The shared way to an address; it connects when it is first used."""
+        found = self._channels.get(address)
         if found is None:
-            found = self._connections[address] = _Connection(address, self.options)
+            options = self.options
+            found = self._channels[address] = GrpcChannel(
+                address,
+                connect_timeout_seconds=options.connect_timeout_seconds,
+                root_certificates=options.root_certificates,
+            )
         return found
 
     def encode(self, message_name: str, value: Any) -> bytes:
@@ -173,9 +132,9 @@ class GrpcProvider:
 
     async def close(self) -> None:
         """Close all connections; calls that run end with CANCELLED."""
-        connections, self._connections = list(self._connections.values()), {}
-        for connection in connections:
-            await connection.channel.close()
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close()
 
 
 class GrpcNode:
@@ -194,19 +153,16 @@ class GrpcNode:
 
     async def _once(self, method: str, request: bytes) -> bytes:
         """One attempt; `CallStatus` unless it succeeds."""
-        import grpc
-
-        call = self._provider.connection(self._address).unary(method)
+        seconds = self._options.request_timeout_seconds
         try:
-            async with asyncio.timeout(self._options.request_timeout_seconds):
-                response: bytes = await call(request)
+            async with asyncio.timeout(seconds):
+                channel = self._provider.channel(self._address)
+                return await channel.unary(METHODS[method].path, request)
         except TimeoutError as error:
-            seconds = self._options.request_timeout_seconds
             text = f"no answer within {seconds:g} s"
             raise self._status(method, StatusCode.DEADLINE_EXCEEDED, text) from error
-        except grpc.aio.AioRpcError as error:
-            raise self._status(method, *_code_and_text(error)) from error
-        return response
+        except CallStatus as status:
+            raise self._status(method, status.code, status.details) from status
 
     def _status(self, method: str, code: int, text: str) -> CallStatus:
         return CallStatus(code, text, method=method, address=self.address)
@@ -396,25 +352,24 @@ class GrpcNode:
 
         Raises `CallStatus` for what may pass, else `NodeErrorReceived` with `SubscriptionFailed`.
         """
-        import grpc
-
         request = to_proto_bytes("SubscriptionRequest", tuple(chain_ids))
-        call = self._provider.connection(self._address).stream("Subscribe", request)
+        channel = self._provider.channel(self._address)
+        answers = channel.stream(METHODS["Subscribe"].path, request)
         try:
-            async for answer in call:
+            async for answer in answers:
                 if on_open is not None:
                     on_open()
                     on_open = None
                 notification = from_proto_bytes("Notification", answer)
                 if notification is not None:
                     yield notification
-        except grpc.aio.AioRpcError as error:
-            status = self._status("Subscribe", *_code_and_text(error))
+        except CallStatus as ended:
+            status = self._status("Subscribe", ended.code, ended.details)
             if status.retryable:
-                raise status from error
+                raise status from ended
             raise NodeErrorReceived(node_error.SubscriptionFailed(str(status))) from status
         finally:
-            call.cancel()
+            await answers.aclose()
         raise self._status("Subscribe", StatusCode.OK, "the subscription ended")
 
     def __repr__(self) -> str:
@@ -445,8 +400,3 @@ def _confirmed(certificate: Any) -> ConfirmedBlockCertificate:
     if not isinstance(certificate, ConfirmedBlockCertificate):
         raise DecodeError("UnexpectedCertificateKind", found=type(certificate).__name__)
     return certificate
-
-
-def _code_and_text(error: Any) -> tuple[int, str]:
-    code: int = error.code().value[0]
-    return code, error.details() or ""

@@ -1,4 +1,4 @@
-"""The frames and header blocks of HTTP/2 (RFC 9113, RFC 7541), as far as a server needs them.
+"""The frames and header blocks of HTTP/2 (RFC 9113, RFC 7541), as far as gRPC needs them.
 
 Nothing here knows a connection's state but `HeaderReader`, whose table of headers is shared by all
 requests of a connection. What we send is written without tables, so that the same headers are the
@@ -59,6 +59,7 @@ END_HEADERS = 0x4
 PADDED = 0x8
 PRIORITY = 0x20
 
+SETTING_PUSH = 2
 SETTING_MAX_STREAMS = 3
 SETTING_WINDOW = 4
 SETTING_FRAME_BYTES = 5
@@ -83,11 +84,15 @@ class Frame(NamedTuple):
 
 
 class FrameReader:
-    """Cuts a connection's bytes into frames, after the client's preface."""
+    """Cuts a connection's bytes into frames, after the preface where they come from a client.
 
-    def __init__(self) -> None:
+    A frame's payload may have ``most_bytes``, as the peer was told.
+    """
+
+    def __init__(self, *, from_client: bool = True, most_bytes: int = MAX_FRAME_BYTES) -> None:
         self._rest = b""
-        self._has_begun = False
+        self._has_begun = not from_client
+        self._most_bytes = most_bytes
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete now; `Http2Violation` for what is no frame."""
@@ -101,7 +106,7 @@ class FrameReader:
             position = len(PREFACE) if self._has_begun else 0
         while self._has_begun and position + _HEAD_BYTES <= len(data):
             size = int.from_bytes(data[position : position + 3], "big")
-            if size > MAX_FRAME_BYTES:
+            if size > self._most_bytes:
                 raise Http2Violation(ErrorCode.FRAME_SIZE_ERROR)
             start = position + _HEAD_BYTES
             if start + size > len(data):
@@ -145,7 +150,7 @@ def number_in(payload: bytes) -> int:
     return int.from_bytes(payload, "big")
 
 
-def frame(kind: FrameType, flags: int, stream: int, *parts: bytes) -> bytes:
+def frame(kind: FrameType, flags: int, stream: int, *parts: bytes | memoryview) -> bytes:
     """The bytes of a frame whose payload consists of these parts."""
     size = sum(map(len, parts))
     head = size.to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big")

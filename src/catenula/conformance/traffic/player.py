@@ -6,7 +6,7 @@ A restart keeps the store and loses what was in memory.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
@@ -17,7 +17,7 @@ from catenula.conformance.report import Report
 from catenula.conformance.traffic.clock import RecordedClock
 from catenula.conformance.traffic.driver import HoldingDriver
 from catenula.conformance.traffic.exceptions import Exceptions, LateMessage
-from catenula.conformance.traffic.left_out import LeftOutChains
+from catenula.conformance.traffic.oracles import RecordedAnswers
 from catenula.conformance.traffic.recording import (
     NEVER_ARRIVED,
     WENT_AWAY,
@@ -28,19 +28,18 @@ from catenula.conformance.traffic.recording import (
 from catenula.conformance.traffic.replies import Replies, Reply, read_reply
 from catenula.conformance.traffic.streams import OpenStream, stream_differences
 from catenula.conformance.traffic.times import ServingTimes
-from catenula.execution.applications import NativeApplications
+from catenula.execution.applications import ApplicationLoader
 from catenula.protocol import (
     ChainAndHeight,
     ChainInfoQuery,
     ChainInfoResponse,
-    NodeErrorReceived,
 )
 from catenula.storage.engine import open_store
 from catenula.transport.calls import METHODS, CallStatus, MethodKind
 from catenula.transport.messages import from_proto_bytes
 from catenula.transport.public_service import NodeService
 from catenula.validator.committer import InlineCommitter
-from catenula.worker.config import ProcessMode, WorkerConfig
+from catenula.worker.config import WorkerConfig
 from catenula.worker.genesis import initialize_store
 from catenula.worker.worker import Worker
 
@@ -50,7 +49,6 @@ _TURNS = 20
 """Rounds of the event loop after which a call without a reply is taken to wait for a message."""
 _THROW_AWAY_KEY = ValidatorSecretKey((1).to_bytes(32, "big"))
 
-RUNS_APPLICATIONS = "the chain runs applications, which cannot be executed yet"
 NO_REPLY = "the client did not wait for the reply: served, nothing to compare"
 STOPPED = "the validator was stopped"
 OF_THE_PORT = "health and reflection belong to the port, not to the service (tests/transport)"
@@ -59,17 +57,25 @@ OF_THE_PORT = "health and reflection belong to the port, not to the service (tes
 class ValidatorPlayer:
     """Plays the calls of one validator of a run; ``report`` counts them."""
 
-    def __init__(self, traffic: RecordedTraffic, index: int, exceptions: Exceptions) -> None:
+    def __init__(
+        self,
+        traffic: RecordedTraffic,
+        index: int,
+        exceptions: Exceptions,
+        *,
+        applications: ApplicationLoader,
+    ) -> None:
         self.report = Report()
         self._traffic, self._index = traffic, index
+        self._applications = applications
         self._late = exceptions.late
         self._clock = RecordedClock(traffic.run.genesis.timestamp)
         self._times = ServingTimes(traffic)
-        self._left_out = LeftOutChains(traffic.run)
         self._replies = Replies(Secp256k1PublicKey(traffic.keys[index]), self._full_log)
         self._store = open_store("memory:")
+        self._answers = RecordedAnswers(traffic.run)
         self._streams: list[OpenStream] = []
-        self._serving = ""
+        self._serving: RecordedCall | None = None
         self._waiting: list[asyncio.Task[bytes]] = []
         self._start()
 
@@ -78,7 +84,8 @@ class ValidatorPlayer:
             self._store,
             config=WorkerConfig(),
             secret=_THROW_AWAY_KEY,
-            applications=NativeApplications(),
+            applications=self._applications,
+            make_oracles=self._answers.oracles,
         )
         initialize_store(worker.shared, self._traffic.run.genesis)
         committer = InlineCommitter(self._store)
@@ -140,27 +147,30 @@ class ValidatorPlayer:
 
     async def _play_stream(self, call: RecordedCall) -> None:
         self._clock.advance_to(self._traffic.at(call.time))
-        chain_ids = _read_request(call)
-        if any(chain_id in self._left_out for chain_id in chain_ids or ()):
-            self.report.skip(RUNS_APPLICATIONS)
-            return
         messages = self._service.stream(call.method, call.request)
-        stream = OpenStream.collect(call, messages, self._is_ours_alone)
+        recorded = {streamed.message for streamed in call.stream}
+        stream = OpenStream.collect(
+            call, messages, lambda message: self._is_ours_alone(message, recorded)
+        )
         self._streams.append(stream)
         await self._settle(stream.collector)
 
-    def _is_ours_alone(self) -> bool:
-        """Whether a notification that comes now is one that the reference suppresses."""
-        return self._serving == _TIMEOUT
+    def _is_ours_alone(self, message: bytes, recorded: Container[bytes]) -> bool:
+        """Whether a notification that comes now may be one that the reference does not send.
+
+        It suppresses those of time-outs, and may lose those of a call whose client went away.
+        """
+        serving = self._serving
+        if serving is None:
+            return False
+        return serving.method == _TIMEOUT or (serving.code == WENT_AWAY and message not in recorded)
 
     async def _play_unary(self, call: RecordedCall) -> None:
         request = _read_request(call)
         recorded = read_reply(call.method, call.code or "", call.response)
         info = recorded.value.info if isinstance(recorded.value, ChainInfoResponse) else None
         self._clock.advance_to(self._times.of(call, request, info))
-        if self._concerns_left_out(call, request):
-            await self._pass_over(call, request, succeeded=_succeeded(recorded))
-            return
+        self._answers.prepare(request)
         found = await self._serve(call)
         if call.code == WENT_AWAY:
             self.report.skip(NO_REPLY)
@@ -171,10 +181,10 @@ class ValidatorPlayer:
 
     async def _serve(self, call: RecordedCall) -> Reply | None:
         """The reply, or None when the call waits for something that does not happen."""
-        self._serving = call.method
+        self._serving = call
         task = asyncio.ensure_future(self._service.unary(call.method, call.request))
         await self._settle(task)
-        self._serving = ""
+        self._serving = None
         if not task.done():
             self._waiting.append(task)
             return None
@@ -191,32 +201,6 @@ class ValidatorPlayer:
             if task.done():
                 break
         await asyncio.sleep(0)
-
-    # Chains that are left out
-
-    def _concerns_left_out(self, call: RecordedCall, request: Any) -> bool:
-        method = METHODS.get(call.method)
-        if request is None or method is None or method.kind is not MethodKind.ROUTED:
-            return False
-        return self._left_out.is_concerned(request)
-
-    async def _pass_over(self, call: RecordedCall, request: Any, *, succeeded: bool) -> None:
-        """A call for a chain that is left out: take over what others depend on."""
-        self.report.skip(RUNS_APPLICATIONS)
-        certificate = self._left_out.new_block(request, succeeded=succeeded)
-        if certificate is None:
-            return
-        if succeeded:
-            blobs = self._left_out.required_blobs(certificate)
-            self._store.commit(self._driver.worker.store_blobs(blobs))
-        try:
-            await self._driver.handle_confirmed_certificate(
-                certificate, mode=ProcessMode.PREPROCESS
-            )
-        except NodeErrorReceived as error:
-            if succeeded:
-                self._count(call, [Difference("preprocessed", f"refused: {error}", "accepted")])
-        await self._driver.settled()
 
 
 def _pair(late: LateMessage) -> tuple[ChainId, ChainId]:
@@ -238,8 +222,3 @@ def _log_start(request: Any) -> int | None:
     if isinstance(request, ChainInfoQuery):
         return request.request_received_log_excluding_first_n
     return None
-
-
-def _succeeded(recorded: Reply) -> bool:
-    """Whether the recorded validator did what was asked, also when nobody waited for its reply."""
-    return recorded.code == WENT_AWAY or isinstance(recorded.value, ChainInfoResponse)

@@ -10,6 +10,7 @@ from catenula.conformance.report import Report
 from catenula.conformance.traffic.exceptions import Exceptions, exceptions_of
 from catenula.conformance.traffic.player import ValidatorPlayer
 from catenula.conformance.traffic.recording import RecordedTraffic, find_traffic, read_traffic
+from catenula.execution.wasm.loader import WasmApplications
 
 
 def run_traffic(paths: Iterable[Path], *, processes: int | None = None) -> Report:
@@ -28,7 +29,7 @@ def play_validator(traffic: RecordedTraffic, index: int, exceptions: Exceptions)
     """Play one validator of a run; the report counts its calls."""
 
     async def play() -> Report:
-        player = ValidatorPlayer(traffic, index, exceptions)
+        player = ValidatorPlayer(traffic, index, exceptions, applications=_applications())
         await player.play(exceptions.in_order(traffic.events))
         return player.report
 
@@ -40,6 +41,12 @@ def _play_part(folder: Path, index: int) -> Report:
     exceptions = exceptions_of(traffic.run.name)
     exceptions.check(traffic.run.name, traffic.events)
     return play_validator(traffic, index, exceptions)
+
+
+@lru_cache(maxsize=1)
+def _applications() -> WasmApplications:
+    """Compiled code is the same for all validators, as for nodes that share a process."""
+    return WasmApplications()
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ class OpenStream(NamedTuple):
 
     @staticmethod
     def collect(
-        call: RecordedCall, messages: AsyncIterator[bytes], is_left_out: Callable[[], bool]
+        call: RecordedCall, messages: AsyncIterator[bytes], is_left_out: Callable[[bytes], bool]
     ) -> "OpenStream":
         """Collect the messages of a stream as they come, without those that are left out."""
         found: list[bytes] = []
@@ -47,11 +47,11 @@ class OpenStream(NamedTuple):
 
 
 async def _collect(
-    messages: AsyncIterator[bytes], found: list[bytes], is_left_out: Callable[[], bool]
+    messages: AsyncIterator[bytes], found: list[bytes], is_left_out: Callable[[bytes], bool]
 ) -> str:
     try:
         async for message in messages:
-            found += () if is_left_out() else (message,)
+            found += () if is_left_out(message) else (message,)
     except CallStatus as status:
         return status.code.name
     return _OK

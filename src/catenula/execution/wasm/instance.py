@@ -38,6 +38,7 @@ from catenula.execution.wasm.prepare import (
     STOP_MEMORY_LIMIT,
     STOP_MEMORY_REFUSED,
 )
+from catenula.execution.wasm.stack import require_stack
 from catenula.execution.wasm.types import STREAM_UPDATES
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class _Running(threading.local):
 
     guest: "Guest | None" = None
     depth = 0
+    has_stack = False
     address = 0
     bottom = 0
 
@@ -140,6 +142,9 @@ def _descend() -> None:
     running = _running
     if running.depth == 0:
         running.bottom = 0
+        if not running.has_stack:
+            require_stack()
+            running.has_stack = True
     elif running.bottom == 0:
         running.bottom = running.address
     used_bytes = max(0, running.bottom - running.address) if running.depth else 0
