@@ -74,12 +74,6 @@ def _hash() -> Callable[[str], Any]:
     return CryptoHash.parse
 
 
-def _application_id() -> Callable[[str], Any]:
-    from catenula.base.identifiers import ApplicationId
-
-    return ApplicationId.parse
-
-
 def _account() -> Callable[[str], Any]:
     from catenula.protocol import Account
 
@@ -141,7 +135,6 @@ def _integer(digits: str) -> int | float:
 
 
 CHAIN_ID = Parsed("chain id", _chain_id)
-APPLICATION_ID = Parsed("application id", _application_id)
 MODULE_ID = Parsed("module id", _module_id)
 HEX = Parsed("hexadecimal text", _hex)
 JSON_TEXT = Parsed("JSON text", _compact_json)
