@@ -84,6 +84,7 @@ void wasmtime_config_wasm_relaxed_simd_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_function_references_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_gc_set(wasm_config_t *, bool);
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *, bool);
+void wasmtime_config_memory_may_move_set(wasm_config_t *, bool);
 void wasmtime_engine_increment_epoch(wasm_engine_t *);
 
 wasmtime_error_t *wasmtime_module_new(
@@ -118,6 +119,11 @@ wasm_functype_t *wasmtime_func_type(const wasmtime_context_t *, const wasmtime_f
 const wasm_valtype_vec_t *wasm_functype_params(const wasm_functype_t *);
 const wasm_valtype_vec_t *wasm_functype_results(const wasm_functype_t *);
 uint8_t wasm_valtype_kind(const wasm_valtype_t *);
+unsigned long pthread_self(void);
+int pthread_getattr_np(unsigned long, void *);
+int pthread_attr_getstack(const void *, void **, size_t *);
+int pthread_attr_destroy(void *);
+
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_t *);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 void wasmtime_global_get(wasmtime_context_t *, const wasmtime_global_t *, wasmtime_val_t *);
@@ -180,7 +186,7 @@ def take_message(error: Any) -> str:
     text = ffi.new("wasm_byte_vec_t *")
     functions.wasmtime_error_message(error, text)
     functions.wasmtime_error_delete(error)
-    return _take(text)
+    return _cause(_take(text))
 
 
 def take_trap(trap: Any) -> tuple[int | None, str]:
@@ -195,7 +201,7 @@ def take_trap(trap: Any) -> tuple[int | None, str]:
 
 
 def _cause(text: str) -> str:
-    """What a trap says without the backtrace, whose numbers mean nothing to anybody."""
+    """What an error says without a guest's backtrace, whose numbers mean nothing to anybody."""
     return text.rpartition("Caused by:")[2].strip().removeprefix("wasm trap: ")
 
 
