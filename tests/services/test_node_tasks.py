@@ -1,115 +1,272 @@
-"""Tasks that an application has done by a program outside of the chain."""
+"""Tasks of applications: asked for by a service, carried out by a program, told in a block."""
 
-import asyncio
 import json
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import parse
 
 from catenula.base.errors import LocalError
+from catenula.base.identifiers import ApplicationId, ChainId
+from catenula.base.integers import Timestamp
+from catenula.base.limits import MAX_OPERATOR_OUTPUT_BYTES
 from catenula.execution.applications import Contract, NativeModule, Service
-from catenula.services.node.tasks import run_program
-from catenula.storage.batch import Batch
-from tests.network.native import native_network
-from tests.services.node_stage import served
+from catenula.network.wallet import NetworkWallet
+from catenula.services.node import NodeServiceOptions
+from catenula.services.node.service import NodeService
+from catenula.services.node.tasks import Operators, TaskSettings
+from catenula.services.node.tasks.answers import (
+    Actions,
+    BadAnswer,
+    Task,
+    next_actions_query,
+    outcome_query,
+    read_actions,
+    read_worker_state,
+)
+from catenula.storage import Batch
+from tests.network.native import NativeNetwork, native_network
+from tests.network.support import asynchronous
+from tests.services.node_stage import serve
+from tests.transport.wire_network import until
 
-TASKS = {"a": 'say "a"', "b": "say b"}
 
+class Log(Contract):
+    """Keeps the outcomes it is told, in order."""
 
-class Ledger(Contract):
-    """Keeps what programs said, by task."""
+    def instantiate(self, argument: bytes) -> None:
+        self._store(b"[]")
 
     def execute_operation(self, operation: bytes) -> bytes:
-        told = json.loads(operation)
-        batch = Batch()
-        batch.put(told["id"].encode(), told["output"].encode())
-        self.runtime.write_batch(batch)
+        kept = json.loads(self.runtime.read_value(b"log") or b"[]")
+        self._store(json.dumps([*kept, operation.decode()]).encode())
         return b""
 
-
-class Tasks(Service):
-    """Lists the tasks that have no outcome yet."""
-
-    def handle_query(self, argument: bytes) -> bytes:
-        query = json.loads(argument)["query"]
-        if "nextActions" in query:
-            return json.dumps({"data": {"nextActions": self._actions()}}).encode()
-        self.runtime.schedule_operation(json.dumps(_literal(query)).encode())
-        return b'{"data": {"processTaskOutcome": true}}'
-
-    def _actions(self) -> Any:
-        open_tasks = [
-            {"id": name, "operator": "shout", "input": given}
-            for name, given in TASKS.items()
-            if self.runtime.read_value(name.encode()) is None
-        ]
-        return {"request_callback": None, "set_cursor": None, "execute_tasks": open_tasks}
+    def _store(self, value: bytes) -> None:
+        batch = Batch()
+        batch.put(b"log", value)
+        self.runtime.write_batch(batch)
 
 
-def _literal(query: str) -> dict[str, str]:
-    """The argument of the only field of a query."""
-    (operation,) = parse(query).definitions
-    (field,) = operation.selection_set.selections  # type: ignore[attr-defined]  # An operation.
-    return {item.name.value: item.value.value for item in field.arguments[0].value.fields}
+def asking_for(
+    wanted: Callable[[list[str]], Mapping[str, Any]],
+    queries: list[str] | None = None,
+    field: str = "nextActions",
+) -> NativeModule:
+    """An application that wants what the function makes of its log."""
+
+    class Asking(Service):
+        def handle_query(self, argument: bytes) -> bytes:
+            query = json.loads(argument)["query"]
+            if queries is not None:
+                queries.append(query)
+            kept = json.loads(self.runtime.read_value(b"log") or b"[]")
+            if "processTaskOutcome" in query:
+                _, _, output = query.partition("output: ")
+                self.runtime.schedule_operation(
+                    json.loads(output.partition("})")[0].strip()).encode()
+                )
+                return b'{"data":{"processTaskOutcome":true}}'
+            return json.dumps({"data": {field: wanted(kept)}}).encode()
+
+    return NativeModule(Log, Asking)
 
 
 def program(folder: Path, body: str) -> Path:
-    """A program for the shell."""
-    path = folder / "program.sh"
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
+    """A program in Python; ``given`` is its input."""
+    path = folder / f"operator{len(list(folder.iterdir()))}"
+    path.write_text(f"#!{sys.executable}\nimport sys\ngiven = sys.stdin.read()\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
 
-def test_tasks_are_done_and_their_outcomes_become_blocks(tmp_path: Path) -> None:
-    failed = tmp_path / "failed"
-    # The first try of each program fails.
-    shout = program(tmp_path, f'[ -e {failed} ] || {{ touch {failed}; exit 1; }}; tr "a-z" "A-Z"')
-
-    async def main() -> None:
-        async with native_network() as stage:
-            wallet = await stage.network.wallet("owner", tokens="10")
-            application_id = await stage.create(wallet.chain, NativeModule(Ledger, Tasks))
-            state = wallet.client.chain(wallet.chain.id).state
-            async with served(
-                stage.network,
-                wallet,
-                operators={"shout": shout},
-                operator_application_ids=(application_id,),
-                task_retry_delay_seconds=0.01,
-            ):
-                height = state().next_block_height
-                async for _ in wallet.client.context.local.driver.subscribe((wallet.chain.id,)):
-                    if state().next_block_height == height + len(TASKS):
-                        break
-            store = state().execution.users.try_load(application_id)
-            assert store is not None
-            said = {name: store.get(name.encode()) for name in TASKS}
-            assert said == {name: given.upper().encode() for name, given in TASKS.items()}
-
-    asyncio.run(main())
+@asynccontextmanager
+async def running(wallet: NetworkWallet, **settings: Any) -> AsyncIterator[NodeService]:
+    """A service without ports that carries out tasks."""
+    tasks = TaskSettings(**{"retry_seconds": 0.01, **settings})
+    service = serve(wallet, NodeServiceOptions(port=0, tasks=tasks))
+    service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
 
 
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [("exit 3", "status 3"), ("head -c 2000000 /dev/zero", "printed more")],
-)
-def test_a_program_that_fails_is_an_error(tmp_path: Path, body: str, why: str) -> None:
-    with pytest.raises(LocalError, match=why):
-        asyncio.run(run_program(program(tmp_path, body), ""))
+def log_of(service: NodeService, chain_id: ChainId, application_id: ApplicationId) -> list[str]:
+    """The outcomes that blocks of the chain have told the application."""
+    users = service.state(chain_id).execution.users
+    found = users.try_load(application_id)
+    raw = None if found is None else found.get(b"log")
+    kept: list[str] = json.loads(raw or b"[]")
+    return kept
 
 
-def test_a_program_that_is_given_up_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    async def main() -> None:
-        running = asyncio.create_task(run_program(program(tmp_path, "sleep 1000 & wait"), ""))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(running, 0.2)
+async def prepared(
+    stage: NativeNetwork, module: NativeModule
+) -> tuple[NetworkWallet, ApplicationId]:
+    """A wallet with one application on its chain."""
+    wallet = await stage.network.wallet("worker", tokens="100")
+    return wallet, await stage.create(wallet.chain, module)
 
-    asyncio.run(main())
+
+# Tasks of an application
 
 
-def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LocalError, match="cannot be started"):
-        asyncio.run(run_program(tmp_path / "nothing", ""))
+@asynchronous
+async def test_a_task_is_carried_out_and_its_outcome_becomes_a_block(tmp_path: Path) -> None:
+    def wanted(log: list[str]) -> Mapping[str, Any]:
+        return {"execute_tasks": [] if log else [{"operator": "upper", "input": "hello"}]}
+
+    async with native_network() as stage:
+        wallet, application = await prepared(stage, asking_for(wanted))
+        operators = {"upper": program(tmp_path, "print(given.upper(), end='')")}
+        async with running(wallet, applications=(application,), operators=operators) as service:
+            await until(lambda: log_of(service, wallet.chain.id, application) == ["HELLO"])
+            assert service.tasks is not None
+            assert service.tasks.running == {(wallet.chain.id, application)}
+
+
+@asynchronous
+async def test_tasks_of_a_group_run_in_order_and_a_failed_one_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    tasks = [{"operator": "picky", "input": text} for text in ("a", "b", "c")]
+
+    def wanted(log: list[str]) -> Mapping[str, Any]:
+        return {"execute_tasks": tasks[len(log) :]}
+
+    flag = tmp_path / "failed once"
+    body = f"""
+from pathlib import Path
+flag = Path({str(flag)!r})
+if given == "b" and not flag.exists():
+    flag.touch()
+    sys.exit("not yet")
+print(given, end="")"""
+    async with native_network() as stage:
+        wallet, application = await prepared(stage, asking_for(wanted))
+        operators = {"picky": program(tmp_path, body)}
+        async with running(wallet, applications=(application,), operators=operators) as service:
+            await until(lambda: len(log_of(service, wallet.chain.id, application)) == 3)
+            assert log_of(service, wallet.chain.id, application) == ["a", "b", "c"]
+        assert flag.exists()
+
+
+@asynchronous
+async def test_a_group_that_fails_does_not_hold_back_others(tmp_path: Path) -> None:
+    def wanted(log: list[str]) -> Mapping[str, Any]:
+        named = [("broken", "1"), ("echo", "2"), ("echo", "3")]
+        tasks = [{"id": text, "operator": operator, "input": text} for operator, text in named]
+        return {"execute_tasks": [task for task in tasks if task["id"] not in log]}
+
+    async with native_network() as stage:
+        wallet, application = await prepared(stage, asking_for(wanted))
+        operators = {"echo": program(tmp_path, "print(given, end='')")}
+        async with running(wallet, applications=(application,), operators=operators) as service:
+            await until(lambda: len(log_of(service, wallet.chain.id, application)) == 2)
+            assert sorted(log_of(service, wallet.chain.id, application)) == ["2", "3"]
+
+
+@asynchronous
+async def test_the_cursor_is_handed_back_and_a_callback_asks_again() -> None:
+    queries: list[str] = []
+
+    def wanted(_log: list[str]) -> Mapping[str, Any]:
+        return {"execute_tasks": [], "set_cursor": f"c{len(queries)}", "request_callback": 0}
+
+    async with native_network() as stage:
+        wallet, application = await prepared(stage, asking_for(wanted, queries))
+        async with running(wallet, applications=(application,)):
+            await until(lambda: len(queries) >= 3)
+    assert "cursor: null" in queries[0]
+    assert 'cursor: "c1"' in queries[1]
+    assert 'cursor: "c2"' in queries[2]
+
+
+@asynchronous
+async def test_a_controller_says_which_services_run(tmp_path: Path) -> None:
+    wanted_services: list[Mapping[str, Any]] = []
+
+    def state(_log: list[str]) -> Mapping[str, Any]:
+        return {"local_services": wanted_services, "local_chains": []}
+
+    def task(log: list[str]) -> Mapping[str, Any]:
+        return {"execute_tasks": [] if log else [{"operator": "echo", "input": "served"}]}
+
+    async with native_network() as stage:
+        wallet, controller = await prepared(stage, asking_for(state, field="localWorkerState"))
+        application = await stage.create(wallet.chain, asking_for(task))
+        chain_id = wallet.chain.id
+        operators = {"echo": program(tmp_path, "print(given, end='')")}
+        async with running(wallet, controller=controller, operators=operators) as service:
+            assert service.tasks is not None
+            assert not service.tasks.running
+            place = {"chain_id": str(chain_id), "application_id": str(application)}
+            wanted_services.append(place)
+            await wallet.chain.operate(controller, b"something new")
+            await until(lambda: log_of(service, chain_id, application) == ["served"])
+            wanted_services.clear()
+            await wallet.chain.operate(controller, b"something else")
+            running_now = service.tasks
+            await until(lambda: not running_now.running)
+
+
+# Operators
+
+
+@asynchronous
+async def test_a_program_that_fails_tells_why(tmp_path: Path) -> None:
+    operators = Operators({"bad": program(tmp_path, "sys.exit('the reason')")})
+    with pytest.raises(LocalError, match=r"operator bad ended with status 1: the reason"):
+        await operators.run("bad", "input")
+    with pytest.raises(LocalError, match=r"no program is known for the operator 'other'"):
+        await operators.run("other", "input")
+
+
+@asynchronous
+async def test_a_program_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+    body = "while True: sys.stdout.write('x' * 65536)"
+    operators = Operators({"loud": program(tmp_path, body)})
+    with pytest.raises(LocalError, match=f"more than {MAX_OPERATOR_OUTPUT_BYTES} bytes"):
+        await operators.run("loud", "")
+
+
+@asynchronous
+async def test_a_program_need_not_read_its_input(tmp_path: Path) -> None:
+    path = program(tmp_path, "")
+    path.write_text("#!/bin/sh\necho done\n")
+    assert await Operators({"deaf": path}).run("deaf", "x" * (1 << 20)) == "done\n"
+
+
+# Questions and answers
+
+
+def test_questions_are_the_recorded_ones() -> None:
+    asked = json.loads(next_actions_query('a"b', Timestamp(5)))
+    assert asked == {"query": 'query { nextActions(cursor: "a\\"b", now: 5) }'}
+    told = json.loads(outcome_query(Task("op", "in", "7"), "out"))
+    text = 'query { processTaskOutcome(outcome: {id: "7", operator: "op", output: "out"}) }'
+    assert told == {"query": text}
+    assert "id:" not in json.loads(outcome_query(Task("op", "in"), "out"))["query"]
+
+
+def test_answers_are_read_or_refused() -> None:
+    answer = {"request_callback": 9, "set_cursor": "c", "execute_tasks": []}
+    read = read_actions(json.dumps({"data": {"nextActions": answer}}).encode())
+    assert read == Actions((), Timestamp(9), "c")
+    for bad in (
+        b"no",
+        b"[]",
+        b'{"data":null}',
+        b'{"errors":[{"message":"m"}],"data":{"nextActions":{}}}',
+        b'{"data":{"nextActions":{"execute_tasks":[{"operator":1}]}}}',
+        b'{"data":{"nextActions":{"request_callback":-1}}}',
+    ):
+        with pytest.raises(BadAnswer):
+            read_actions(bad)
+    with pytest.raises(BadAnswer):
+        read_worker_state(b'{"data":{"localWorkerState":{"local_services":[{}]}}}')

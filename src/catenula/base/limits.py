@@ -458,11 +458,20 @@ MAX_WATCHED_QUERIES = 1_000
 MAX_CACHED_ANSWER_BYTES = 1 << 20
 """Larger answers of applications are not cached, nor those to larger questions."""
 
-MAX_TASK_OUTPUT_BYTES = 1 << 20
-"""Largest answer of a program that does a task for an application."""
+MAX_CACHED_QUERY_CHAINS = 1_000
+"""Chains of which a node service keeps answers of applications."""
 
-MAX_TASKS_AT_ONCE = 16
-"""Programs that do tasks of one application at the same time."""
+MAX_TASKS_PER_ANSWER = 1_000
+"""Tasks that an application may ask a node service for at a time."""
 
-MAX_TASK_SECONDS = 3_600.0
-"""How long a program may work on a task before it is killed and the task tried again."""
+MIN_TASK_CALLBACK_US = 100_000
+"""An application that wants to be asked again is left alone for this long at least."""
+
+MAX_OPERATORS_AT_ONCE = 8
+"""Programs that a node service runs for tasks side by side."""
+
+MAX_OPERATOR_SECONDS = 600.0
+"""How long the program of a task may take."""
+
+MAX_OPERATOR_OUTPUT_BYTES = 1 << 20
+"""What the program of a task may print; it becomes part of an operation."""

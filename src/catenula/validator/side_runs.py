@@ -8,6 +8,7 @@ only ask; more wait for their turn. `SideDesk` starts them.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -138,7 +139,7 @@ def _work(
         settle = partial(_settle, future, job(), None)
     except Exception as error:  # noqa: BLE001  # It belongs to whoever waits for the outcome.
         settle = partial(_settle, future, None, error)
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # The loop may have ended without stopping its node.
         loop.call_soon_threadsafe(settle)
         loop.call_soon_threadsafe(_settle, ended, None, None)
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from catenula.base.identifiers import ApplicationId
 from catenula.client.options import ListenerOptions
+from catenula.services.node.tasks.settings import TaskSettings
 
 DEFAULT_PORT = 8080
 
@@ -18,8 +17,7 @@ class NodeServiceOptions:
     answers of applications are kept per chain, none by default. ``subscriptions`` are the queries
     that may be subscribed to, each a document with one named query; ``subscription_ttls`` delay
     their repetition, in seconds by name. With a ``token`` requests must bear it. ``pause`` keeps
-    the service from listening to validators. ``operators`` are programs that do the tasks of
-    ``operator_application_ids`` on the default chain; a failed one is tried again after a delay.
+    the service from listening to validators.
     """
 
     host: str = "127.0.0.1"
@@ -31,7 +29,5 @@ class NodeServiceOptions:
     token: str | None = None
     pause: bool = False
     metrics_port: int | None = None
-    operators: Mapping[str, Path] = field(default_factory=dict)
-    operator_application_ids: tuple[ApplicationId, ...] = ()
-    task_retry_delay_seconds: float = 5.0
     listener: ListenerOptions = field(default_factory=ListenerOptions)
+    tasks: TaskSettings = field(default_factory=TaskSettings)
