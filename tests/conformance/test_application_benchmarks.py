@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from catenula.conformance.benchmarks import metering
+from catenula.conformance.benchmarks import metering, node_service
 
 
 def test_metered_loops_are_measured_against_the_same_loops_unmetered(
@@ -14,3 +14,13 @@ def test_metered_loops_are_measured_against_the_same_loops_unmetered(
     (sample,) = metering.OVERHEAD.measure(tmp_path, 1)
     assert set(sample) == {figure.name for figure in metering.OVERHEAD.figures}
     assert all(0 < ratio < 100 for ratio in sample.values())
+
+
+def test_a_node_service_is_asked_by_another_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(node_service, "_QUERIES", 64)
+    monkeypatch.setattr(node_service, "_WARM_UP", 8)
+    (sample,) = node_service.QUERIES.measure(tmp_path, 1)
+    assert set(sample) == {figure.name for figure in node_service.QUERIES.figures}
+    assert all(rate > 1 for rate in sample.values())

@@ -28,14 +28,21 @@ class Invocation:
         self.options: GlobalOptions = options_of(context)
         self.output = Output(as_json=bool(context.meta.get(AS_JSON)))
 
-    def run(self, body: "Callable[[Session], Awaitable[_T]]") -> _T:
-        """Open the wallet, run ``body`` on its session, save what has changed, close."""
+    def run(self, body: "Callable[[Session], Awaitable[_T]]", *, serves: bool = False) -> _T:
+        """Open the wallet, run ``body`` on its session, save what has changed, close.
+
+        What ``serves`` until it is stopped runs on the fastest event loop there is.
+        """
         from catenula.cli.session import open_session
 
         async def within() -> _T:
             async with open_session(self.options, self.output) as session:
                 return await body(session)
 
+        if serves:
+            from catenula.transport.event_loop import run as run_fast
+
+            return run_fast(within())
         return run(within())
 
     def run_alone(self, body: Coroutine[Any, Any, _T]) -> _T:

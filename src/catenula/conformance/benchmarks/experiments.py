@@ -9,6 +9,7 @@ from catenula.conformance.benchmarks import (
     local,
     metering,
     net_up,
+    node_service,
     processes,
     wire,
 )
@@ -48,5 +49,5 @@ WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
     net_up.WALLET,
 )
 
-APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (metering.OVERHEAD,)
+APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (metering.OVERHEAD, node_service.QUERIES)
 ALL_EXPERIMENTS = (*EXPERIMENTS, *WIRE_EXPERIMENTS, *APPLICATION_EXPERIMENTS)
