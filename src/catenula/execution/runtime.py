@@ -132,11 +132,6 @@ class ContractRuntime(BaseRuntime[ContractModule]):
         return self._budget.remaining_fuel(runtime)
 
     @property
-    def budget(self) -> ActionBudget:
-        """The money of the action."""
-        return self._budget
-
-    @property
     def fuel_price(self) -> int:
         """Attotokens per unit of Wasm fuel; 0 where other spending does not shorten it."""
         return 0 if self._budget.is_free else self._budget.policy.wasm_fuel_unit
