@@ -293,7 +293,7 @@ async def test_many_chains_with_slow_and_quick_applications_end_alike_everywhere
         http_server(a=answered(b"fetched")) as server,
         native_network(wanted, folder=folder) as stage,
     ):
-        wallets = [await stage.network.wallet(f"wallet {number}", 100) for number in range(5)]
+        wallets = [await stage.network.wallet(f"wallet-{number}", 100) for number in range(5)]
         chains = [wallet.chain for wallet in wallets]
         fetcher = await stage.create(chains[0], scripted(operation=fetch))
         counter = await stage.create(chains[0], COUNTER)
