@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from catenula.base.errors import LocalError
 from catenula.base.limits import (
     MAX_WASM_MEMORY_PAGES,
     MAX_WASM_STACK_BYTES,
@@ -190,8 +191,12 @@ class Instance:
         error = functions.wasmtime_instance_pre_instantiate(
             prepared, self.context, self._instance, trap
         )
-        if error != ffi.NULL or trap[0] != ffi.NULL:
-            raise ExecutionError("WasmError", reason=_failure_text(error, trap[0]))
+        if trap[0] != ffi.NULL:
+            raise ExecutionError("WasmError", reason=take_trap(trap[0])[1])
+        if error != ffi.NULL:
+            # The module is good and linked: what is missing is this machine's to give.
+            reason = take_message(error)
+            raise LocalError(f"the Wasm engine gave no instance: {reason}", retryable=True)
         self._trap = trap
 
     def function(self, name: str, core_type: Any) -> Any:
@@ -351,7 +356,3 @@ def _core_type_of(context: Any, function: Any) -> tuple[tuple[int, ...], tuple[i
     )
     functions.wasm_functype_delete(kind)
     return parameters, results
-
-
-def _failure_text(error: Any, trap: Any) -> str:
-    return take_message(error) if error != library().ffi.NULL else take_trap(trap)[1]
