@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from catenula.conformance.benchmarks.experiments import EXPERIMENTS, WIRE_EXPERIMENTS
+from catenula.conformance.benchmarks.experiments import ALL_EXPERIMENTS, WIRE_EXPERIMENTS
 from catenula.conformance.benchmarks.networks import payment
 from catenula.conformance.benchmarks.wire_networks import wire_network
 
@@ -21,8 +21,7 @@ ASKED_FOR = {
 
 
 def test_every_figure_has_its_own_name_and_those_with_a_bar_are_judged() -> None:
-    experiments = (*EXPERIMENTS, *WIRE_EXPERIMENTS)
-    names = [figure.name for each in experiments for figure in each.figures]
+    names = [figure.name for each in ALL_EXPERIMENTS for figure in each.figures]
     assert len(names) == len(set(names))
     judged = {each.name for item in WIRE_EXPERIMENTS for each in item.figures if each.bar}
     assert judged == ASKED_FOR

@@ -203,6 +203,9 @@ async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("catenula.validator.side_runs.start_guest_thread", None)
         await chain.operate(counter, b"\x01")
         assert (await chain.query(counter, b"")).response == b"1"
+        assert stage.network.validators[0].driver is not None
+        told = stage.network.validators[0].driver.told()
+        assert (told["side_runs"], told["side_runs_total"]) == (0, 0)
 
 
 @asynchronous

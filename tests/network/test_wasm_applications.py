@@ -87,8 +87,9 @@ async def test_a_panic_fails_the_operation_and_bounces_the_message(probe: Probe)
         bob = (await network.wallet("bob", 100)).chain
         application = await probe.create(alice)
         before = (await alice.height(), await alice.balance())
-        with pytest.raises(ClientError, match="no more"):
+        with pytest.raises(ClientError, match="it logged: no more") as failed:
             await alice.operate(application, steps(map_add("k", 1), panic("no more")))
+        assert failed.value.explanation.what == "An application failed"
         assert (await alice.height(), await alice.balance()) == before
         assert await number(alice, application) == '{"MaybeNumber":null}'
         await alice.operate(application, steps(send(bob.id, panic("not here"), tracked=True)))

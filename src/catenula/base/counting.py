@@ -45,8 +45,9 @@ class Histogram:
 
     def observe(self, value: float, *values: str) -> None:
         """Note one measurement under these values of the labels."""
-        row = self.rows.get(values)
-        if row is None:
+        try:
+            row = self.rows[values]
+        except KeyError:
             row = self.rows[values] = [0] * (len(self.bounds) + 2)
         row[bisect_left(self.bounds, value)] += 1
         row[-1] += value

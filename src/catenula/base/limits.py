@@ -410,6 +410,9 @@ MAX_CHAINS_WITH_LIVE_SERVICES = 32
 MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
 
+MIN_RECURSION_LIMIT = 8_000
+"""Python's frames where guests run: `MAX_GUEST_DEPTH` times `MAX_NESTED_ALLOCATIONS` and more."""
+
 MAX_GUEST_PASSED_ELEMENTS = 1_000_000
 """Elements of lists that one instance may pass to the host in all; bytes and texts have none."""
 
@@ -437,6 +440,9 @@ MAX_GUEST_DEPTH = 40
 MAX_NESTED_STACK_BYTES = 3 << 20
 """Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""
 
+MIN_GUEST_STACK_BYTES = MAX_NESTED_STACK_BYTES + (2 << 20)
+"""A thread with less stack runs no guest: one more may be entered, and the host serves it."""
+
 MAX_NODE_SERVICE_BODY_BYTES = 64 << 20
 """Largest body of a request to a node service: programs are published as lists of numbers."""
 
@@ -451,3 +457,21 @@ MAX_WATCHED_QUERIES = 1_000
 
 MAX_CACHED_ANSWER_BYTES = 1 << 20
 """Larger answers of applications are not cached, nor those to larger questions."""
+
+MAX_CACHED_QUERY_CHAINS = 1_000
+"""Chains of which a node service keeps answers of applications."""
+
+MAX_TASKS_PER_ANSWER = 1_000
+"""Tasks that an application may ask a node service for at a time."""
+
+MIN_TASK_CALLBACK_US = 100_000
+"""An application that wants to be asked again is left alone for this long at least."""
+
+MAX_OPERATORS_AT_ONCE = 8
+"""Programs that a node service runs for tasks side by side."""
+
+MAX_OPERATOR_SECONDS = 600.0
+"""How long the program of a task may take."""
+
+MAX_OPERATOR_OUTPUT_BYTES = 1 << 20
+"""What the program of a task may print; it becomes part of an operation."""

@@ -136,8 +136,10 @@ class StagedIndex(Generic[_K, _V]):
     def size(self) -> int:
         """How many keys there are; takes as long as there are changes to commit."""
         base = self._base
-        changes = ((value is not None) - (key in base) for key, value in self._staged.items())
-        return len(base) + sum(changes)
+        count = len(base)
+        for key, value in self._staged.items():
+            count += (value is not None) - (key in base)
+        return count
 
     def replace(self, entries: dict[_K, _V]) -> None:
         """Forget everything and hold ``entries`` instead, as committed."""

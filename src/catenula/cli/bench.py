@@ -4,7 +4,11 @@ from pathlib import Path
 
 import click
 
-from catenula.conformance.benchmarks.experiments import EXPERIMENTS, WIRE_EXPERIMENTS
+from catenula.conformance.benchmarks.experiments import (
+    APPLICATION_EXPERIMENTS,
+    EXPERIMENTS,
+    WIRE_EXPERIMENTS,
+)
 from catenula.conformance.benchmarks.machine import describe_machine
 from catenula.conformance.benchmarks.report import table, write_json
 from catenula.conformance.benchmarks.runner import choose, run
@@ -22,6 +26,7 @@ from catenula.conformance.benchmarks.runner import choose, run
     is_flag=True,
     help="Measure a client and a network that talk through real ports, instead of everything else.",
 )
+@click.option("--apps", is_flag=True, help="Measure applications, instead of everything else.")
 @click.option(
     "--only",
     multiple=True,
@@ -34,10 +39,14 @@ from catenula.conformance.benchmarks.runner import choose, run
     type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     help="A folder on the disk to be measured (default: the current one).",
 )
-def bench(json_file: Path | None, wire: bool, only: tuple[str, ...], directory: Path) -> None:
+def bench(
+    json_file: Path | None, wire: bool, apps: bool, only: tuple[str, ...], directory: Path
+) -> None:
     """Measure this machine and print the figures of docs/performance.md."""
     machine = describe_machine(directory)
-    experiments = WIRE_EXPERIMENTS if wire else EXPERIMENTS
+    if wire and apps:
+        raise click.UsageError("--wire and --apps are measured one after the other.")
+    experiments = APPLICATION_EXPERIMENTS if apps else WIRE_EXPERIMENTS if wire else EXPERIMENTS
     summaries = run(
         choose(only, experiments),
         directory,

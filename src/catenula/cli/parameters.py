@@ -129,11 +129,11 @@ def _integer(digits: str) -> int | float:
 
 
 CHAIN_ID = Parsed("chain id", _chain_id)
-APPLICATION_ID = Parsed("application id", _application_id)
 MODULE_ID = Parsed("module id", _module_id)
 JSON_TEXT = Parsed("JSON text", _compact_json)
 OWNER = Parsed("owner", _owner)
 HASH = Parsed("hash", _hash)
+APPLICATION_ID = Parsed("application id", _application_id)
 ACCOUNT = Parsed("account", _account)
 AMOUNT = Parsed("amount", _amount)
 HEIGHT = Parsed("height", _height)

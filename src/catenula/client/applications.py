@@ -16,6 +16,7 @@ from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
 from catenula.base.limits import MAX_STAGING_HELP
 from catenula.client.context import ClientContext
 from catenula.client.errors import DownloadFailed, Explanation, QueryRefused, Reason
+from catenula.client.explain import reasons_of
 from catenula.client.local_node import original_error
 from catenula.client.outcomes import Committed, Outcome
 from catenula.client.processing import download_blobs, fetch_missing
@@ -246,7 +247,7 @@ class ApplicationCommands:
             Explanation(
                 "The application did not answer the query",
                 self.session.chain_id,
-                reasons=(Reason(cause.message()),),
+                reasons=reasons_of(cause),
                 next_step="check the application id and the query; the chain is as it was",
             ),
             cause=cause.code,

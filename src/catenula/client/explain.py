@@ -70,6 +70,26 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
         "The block takes in a message that differs from the one that was sent",
         "take in the message as it lies in the inbox",
     ),
+    "WasmError": (
+        BlockRefused,
+        "An application failed",
+        "see what it logged: what it was asked to do is at fault, or the application is",
+    ),
+    "MaximumExecutionTimeExceeded": (
+        BlockRefused,
+        "An application runs for longer than this node lets it",
+        "ask it for less; what never ends cannot become a block",
+    ),
+    "UnauthorizedHttpRequest": (
+        BlockRefused,
+        "An application wants to reach a server that this network does not allow",
+        "the admin chain decides on the allowed hosts",
+    ),
+    "ReqwestError": (
+        BlockRefused,
+        "A server that an application asked has not answered",
+        "try again when the server can be reached",
+    ),
     "AdminOperationOnNonAdminChain": (
         WrongOwner,
         "Only the admin chain may do this",
@@ -89,7 +109,7 @@ def explain_refusal(
     cause = original_error(error)
     if isinstance(cause, ClientError):
         return cause
-    reasons = (Reason(cause.message()),)
+    reasons = reasons_of(cause)
     if cause.code == "InsufficientBalance":
         return Overdraft(_overdraft(cause, chain_id, height, owner), **cause.fields)
     if cause.code == "BlobsNotFound" and _misses_description(cause):
@@ -112,6 +132,20 @@ def explain_refusal(
     return kind(
         Explanation(what, chain_id, height, reasons=reasons, who=owner, next_step=advice),
         cause=cause.code,
+    )
+
+
+def reasons_of(cause: ProtocolError) -> tuple[Reason, ...]:
+    """Why, with a line for each that an application logged before it failed."""
+    log = cause.fields.get("log")
+    if cause.code != "WasmError" or not log:
+        return (Reason(cause.message()),)
+    context = getattr(cause, "context", None)
+    where = "" if context is None else f" in {context}"
+    logged = [line for text in log for line in text.splitlines()]
+    return (
+        Reason(f"{cause.code}{where}: {cause.fields.get('reason')}"),
+        *(Reason(f"it logged: {line}") for line in logged),
     )
 
 

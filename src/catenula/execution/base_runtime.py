@@ -95,6 +95,11 @@ class BaseRuntime(ABC, Generic[_Module]):
         return loaded
 
     @property
+    def budget(self) -> ActionBudget:
+        """The money of the action; a query has none, and nothing costs any."""
+        return self._budget
+
+    @property
     def _frame(self) -> Frame:
         return self._frames[-1]
 

@@ -217,9 +217,15 @@ class ActionBudget:
 
     def charge_runtime_bytes(self, size: int) -> None:
         """Pay for ``size`` bytes given out by a runtime getter."""
+        # Written out, because getters are called most of all.
         tracker = self.tracker
-        tracker.bytes_runtime = _counted(tracker.bytes_runtime, size, U32_MAX)
-        self.spend(size * self.policy.byte_runtime)
+        total = tracker.bytes_runtime + size
+        if total > U32_MAX:
+            raise ArithmeticOverflow("add", counter=tracker.bytes_runtime, added=size)
+        tracker.bytes_runtime = total
+        fees = size * self.policy.byte_runtime
+        if fees:
+            self.spend(fees)
 
     def charge_read_operation(self) -> None:
         """Pay for one read call, whatever its number of keys."""

@@ -87,10 +87,14 @@ class ContractRuntime(BaseRuntime[ContractModule]):
     ) -> _Result:
         """Preload the application, call its entry point and finalize every instance."""
         self._preload(application_id)
-        result = self._call(application_id, None, self._signer, entry=entry)
-        self._finalizing = True
-        for loaded in reversed(tuple(self._instances)):
-            self._call(loaded, None, self._signer, entry=_finalize)
+        try:
+            result = self._call(application_id, None, self._signer, entry=entry)
+            self._finalizing = True
+            for loaded in reversed(tuple(self._instances)):
+                self._call(loaded, None, self._signer, entry=_finalize)
+        finally:
+            # Instances refer to this runtime too; their memory is to go now.
+            self._instances.clear()
         return result
 
     def _make_module(
@@ -126,11 +130,6 @@ class ContractRuntime(BaseRuntime[ContractModule]):
     def remaining_fuel(self, runtime: VmRuntime = VmRuntime.WASM) -> int:
         """Fuel that the budget and the block's limit still allow."""
         return self._budget.remaining_fuel(runtime)
-
-    @property
-    def budget(self) -> ActionBudget:
-        """The money of the action."""
-        return self._budget
 
     @property
     def fuel_price(self) -> int:

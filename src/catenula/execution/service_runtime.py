@@ -35,7 +35,11 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
     def ask(self, application_id: ApplicationId, query: bytes) -> bytes:
         """As `run`; the instances stay for further questions, unless this one fails."""
         self._preload(application_id)
-        return self.query_application(application_id, query)
+        try:
+            return self.query_application(application_id, query)
+        finally:
+            # Instances refer to this runtime too; their memory is to go now.
+            self._instances.clear()
 
     def renew(self, block: BlockContext, oracles: "Oracles") -> None:
         """Another query begins: its time, its oracles, and no operations scheduled yet."""

@@ -381,7 +381,11 @@ class NodeDriver(SharedReads):
 
     def told(self) -> Told:
         """What the node as a whole has counted, by the names of spec 06 §9."""
-        return {**self._queue.told(), **self._committer.counters.told()}
+        return {
+            **self._queue.told(),
+            **self._committer.counters.told(),
+            **self._side.runs.told(),
+        }
 
     def _send(self, request: CrossChainRequest) -> None:
         if self.on_update_sent is not None and type(request) is UpdateRecipient:

@@ -8,9 +8,11 @@ only ask; more wait for their turn. `SideDesk` starts them.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from catenula.base.counting import Told
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import Timestamp
@@ -69,11 +71,16 @@ class SideRuns:
         self._question_turns = asyncio.Semaphore(MAX_SIDE_QUESTIONS)
         self._running: dict[ThreadOracles, asyncio.Future[None]] = {}
         self._stopped = False
+        self._started = 0
 
     @property
     def count(self) -> int:
         """How many run now."""
         return len(self._running)
+
+    def told(self) -> Told:
+        """How many run now, and have been started."""
+        return {"side_runs": self.count, "side_runs_total": self._started}
 
     async def run(self, run: SideRun, handler: Handler[_T]) -> tuple[Worker, Outcome[_T]]:
         """Run a handler on a thread; the worker with the chain's new copy, and the outcome.
@@ -91,6 +98,7 @@ class SideRuns:
             copy = run.worker.apart(run.chain_id, oracles)
             future: asyncio.Future[Outcome[_T]] = loop.create_future()
             ended = self._running[oracles] = loop.create_future()
+            self._started += 1
             job = partial(handler, copy, run.now)
             start_guest_thread(_work, name="side run", arguments=(loop, future, ended, job))
             ended.add_done_callback(lambda _: self._running.pop(oracles, None))
@@ -131,7 +139,7 @@ def _work(
         settle = partial(_settle, future, job(), None)
     except Exception as error:  # noqa: BLE001  # It belongs to whoever waits for the outcome.
         settle = partial(_settle, future, None, error)
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # The loop may have ended without stopping its node.
         loop.call_soon_threadsafe(settle)
         loop.call_soon_threadsafe(_settle, ended, None, None)
 

@@ -20,6 +20,7 @@ from catenula.protocol.certificates import Signatures
 from catenula.protocol.votes import CertificateKind
 
 _ROUND_TYPES = ("fast", "multi", "single", "validator")
+_KINDS = {kind: kind.name.lower() for kind in CertificateKind}
 _PER_BLOCK = spread(1, 10_000)
 _SIZES = spread(1, 1_000_000)
 
@@ -66,7 +67,7 @@ class WorkCounters:
 
     def voted(self, kind: CertificateKind) -> None:
         """This validator has signed a vote."""
-        self._votes.add(kind.name.lower())
+        self._votes.add(_KINDS[kind])
 
     # Blocks and certificates
 
@@ -74,9 +75,7 @@ class WorkCounters:
         self, kind: CertificateKind, round_: Round, signatures: Signatures
     ) -> None:
         """A certificate changed something here; its signers are counted for confirmed blocks."""
-        self._certificate_rounds.observe(
-            round_.number, kind.name.lower(), _ROUND_TYPES[round_.kind]
-        )
+        self._certificate_rounds.observe(round_.number, _KINDS[kind], _ROUND_TYPES[round_.kind])
         if kind is CertificateKind.CONFIRMED:
             for validator, _ in signatures:
                 self._signers[validator] += 1

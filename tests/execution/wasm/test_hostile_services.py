@@ -93,3 +93,9 @@ def test_a_service_that_cannot_be_run_is_noticed_when_it_is_asked(code: bytes) -
     application.execute(b"")
     with pytest.raises(ExecutionError):
         application.query(b"")
+
+
+def test_a_service_is_told_that_there_is_no_more_memory() -> None:
+    grow = f"(memory.grow (i32.const {MAX_WASM_MEMORY_PAGES - 16}))"
+    body = f"(if (i32.ne {grow} (i32.const -1)) (then (unreachable)))"
+    assert deploy(service(hostile_when_asked(body))).query(b"!").response == b""

@@ -2,15 +2,18 @@
 
 import asyncio
 import ipaddress
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from catenula.base.identifiers import ChainId
+from catenula.base.identifiers import ApplicationId, ChainId
 from catenula.cli.admin.signals import stop_signal
 from catenula.cli.admin.wallet_keeper import WalletKeeper
 from catenula.cli.command import Invocation, command
+from catenula.cli.parameters import APPLICATION_ID, Parsed
 from catenula.cli.session import Session
 from catenula.cli.settings import listener_options
 
@@ -35,6 +38,29 @@ class _NameAndSeconds(click.ParamType[tuple[str, float]]):
             return name, max(0.0, float(seconds))
         except ValueError:
             self.fail(f"{value!r} is not a name, an equals sign and seconds", param, ctx)
+
+
+def _ids() -> Callable[[str], tuple[ApplicationId, ...]]:
+    return lambda text: tuple(
+        ApplicationId.parse(part.strip()) for part in text.split(",") if part.strip()
+    )
+
+
+def _operator() -> Callable[[str], tuple[str, Path]]:
+    return _named_program
+
+
+def _named_program(text: str) -> tuple[str, Path]:
+    """A name and a program: ``NAME=PATH``, or ``NAME`` for a program of that name."""
+    name, separator, place = text.partition("=")
+    found = shutil.which(place if separator else name)
+    if not name or found is None:
+        raise ValueError("there is no program of that path or name that can be run")
+    return name, Path(found).absolute()
+
+
+_IDS = Parsed("list of application ids", _ids)
+_OPERATOR = Parsed("name=path of a program", _operator)
 
 
 @command()
@@ -73,6 +99,31 @@ class _NameAndSeconds(click.ParamType[tuple[str, float]]):
     help="The least time between two answers of a subscription; can be repeated.",
 )
 @click.option("--pause", is_flag=True, help="Do not follow the validators.")
+@click.option(
+    "--operator-application-ids",
+    "operator_applications",
+    type=_IDS,
+    multiple=True,
+    help="Applications on the default chain whose tasks are carried out, separated by commas.",
+)
+@click.option(
+    "--controller-id",
+    type=APPLICATION_ID,
+    help="The application on the default chain that says what this worker serves.",
+)
+@click.option(
+    "--operators",
+    type=_OPERATOR,
+    multiple=True,
+    help="The program for tasks of a name, as NAME=PATH or NAME; can be repeated.",
+)
+@click.option(
+    "--task-retry-delay-secs",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="How long to wait before a task that failed is tried again.",
+)
 def service(
     invocation: Invocation,
     port: int,
@@ -84,6 +135,10 @@ def service(
     subscriptions: tuple[str, ...],
     pauses: tuple[tuple[str, float], ...],
     pause: bool,
+    operator_applications: tuple[tuple[ApplicationId, ...], ...],
+    controller_id: ApplicationId | None,
+    operators: tuple[tuple[str, Path], ...],
+    task_retry_delay_secs: float,
 ) -> None:
     """Serve the wallet's chains over GraphQL, and take in messages to them.
 
@@ -91,9 +146,18 @@ def service(
     (--token-file, or the environment variable CATENULA_SERVICE_TOKEN).
     """
     from catenula.services.node import NodeServiceOptions
+    from catenula.services.node.tasks.settings import TaskSettings
 
     if query_cache_size and invocation.options["long-lived-services"]:
         raise click.UsageError("--query-cache-size does not go with --long-lived-services.")
+    tasks = TaskSettings(
+        tuple(each for listed in operator_applications for each in listed),
+        controller_id,
+        dict(operators),
+        task_retry_delay_secs,
+    )
+    if tasks.is_used and read_only:
+        raise click.UsageError("A service that only reads cannot carry out tasks.")
     options = NodeServiceOptions(
         host=host,
         port=port,
@@ -105,6 +169,7 @@ def service(
         pause=pause,
         metrics_port=metrics_port,
         listener=listener_options(invocation.options),
+        tasks=tasks,
     )
     invocation.run(lambda session: _serve(session, options))
 

@@ -8,11 +8,11 @@ import json
 import sys
 from pathlib import Path
 
-from catenula.conformance.benchmarks.experiments import EXPERIMENTS, WIRE_EXPERIMENTS
+from catenula.conformance.benchmarks.experiments import ALL_EXPERIMENTS
 
 
 def _measure(name: str, folder: Path, runs: int) -> list[dict[str, float]]:
-    found = next(each for each in (*EXPERIMENTS, *WIRE_EXPERIMENTS) if each.figures[0].name == name)
+    found = next(each for each in ALL_EXPERIMENTS if each.figures[0].name == name)
     return [dict(sample) for sample in found.measure(folder, runs)]
 
 

@@ -7,6 +7,7 @@ from catenula.conformance.benchmarks import (
     faults,
     growth,
     local,
+    metering,
     net_up,
     processes,
     wire,
@@ -46,3 +47,6 @@ WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
     net_up.TRANSFER,
     net_up.WALLET,
 )
+
+APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (metering.OVERHEAD,)
+ALL_EXPERIMENTS = (*EXPERIMENTS, *WIRE_EXPERIMENTS, *APPLICATION_EXPERIMENTS)

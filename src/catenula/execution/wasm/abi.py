@@ -71,10 +71,6 @@ class Type(ABC):
     def lift(self, memory: Memory, slots: Iterator[int]) -> Any:
         """Take a value from raw slots, exactly as many as ``flat`` has."""
 
-    def lower(self, value: Any) -> int:
-        """The raw slot of a value whose flat form is a single one."""
-        return int(value)
-
 
 class Integer(Type):
     """An unsigned integer of 1, 2, 4 or 8 bytes."""

@@ -10,11 +10,18 @@ Guest code is interrupted by epochs: while guests run, a `Ticker` advances the e
 advance the running guest asks its host whether time is up.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from catenula.base.limits import MAX_WASM_STACK_BYTES, WASM_EPOCH_SECONDS
+from catenula.base.errors import LocalError
+from catenula.base.limits import (
+    MAX_WASM_MEMORY_PAGES,
+    MAX_WASM_STACK_BYTES,
+    MIN_RECURSION_LIMIT,
+    WASM_EPOCH_SECONDS,
+)
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
@@ -25,7 +32,7 @@ HostCall = Callable[[Any, Any, Any, int], int]
 number; 0, or the address of a trap."""
 
 _FUNCTION, _GLOBAL, _MEMORY = 0, 1, 3
-_STORE_MEMORY_BYTES = 1 << 32
+_PAGE_BYTES = 65_536
 _STORE_TABLE_ELEMENTS = 10_000_000
 _ONE_OF_EACH = 1
 _MANY_TABLES = 100
@@ -46,6 +53,8 @@ class Engine:
         is_time_up: Callable[[], bool],
     ) -> None:
         self.is_contract = is_contract
+        # How deep guests may call each other must not depend on who runs them (`MAX_GUEST_DEPTH`).
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), MIN_RECURSION_LIMIT))
         self._library = library()
         self._engine = self._library.functions.wasm_engine_new_with_config(
             _config(is_contract, is_quick=not is_contract)
@@ -101,14 +110,14 @@ class Engine:
             return self.deserialize(_compile_quickly(code))
         return self._module(self._library.functions.wasmtime_module_new, code)
 
-    def deserialize(self, compiled: bytes) -> "CompiledModule":
+    def deserialize(self, compiled: bytes | memoryview) -> "CompiledModule":
         """Take code compiled earlier by this engine; `ExecutionError` when it is from another.
 
         What is given here is executed as it is: it must come from a trusted place.
         """
         return self._module(self._library.functions.wasmtime_module_deserialize, compiled)
 
-    def _module(self, make: Any, content: bytes) -> "CompiledModule":
+    def _module(self, make: Any, content: bytes | memoryview) -> "CompiledModule":
         ffi, functions = self._library
         found = ffi.new("wasmtime_module_t **")
         error = make(self._engine, ffi.from_buffer(content), len(content), found)
@@ -125,12 +134,16 @@ class Engine:
     # Instances
 
     def new_store(self) -> Any:
-        """A store for one instance, which is interrupted at the next epoch."""
+        """A store for one instance, which is interrupted at the next epoch.
+
+        A service that wants more memory than `MAX_WASM_MEMORY_PAGES` is told that there is none;
+        a prepared contract stops by itself.
+        """
         ffi, functions = self._library
         store = functions.wasmtime_store_new(self._engine, ffi.NULL, ffi.NULL)
         functions.wasmtime_store_limiter(
             store,
-            _STORE_MEMORY_BYTES,
+            MAX_WASM_MEMORY_PAGES * _PAGE_BYTES,
             _STORE_TABLE_ELEMENTS,
             _ONE_OF_EACH,
             _MANY_TABLES,
@@ -178,8 +191,12 @@ class Instance:
         error = functions.wasmtime_instance_pre_instantiate(
             prepared, self.context, self._instance, trap
         )
-        if error != ffi.NULL or trap[0] != ffi.NULL:
-            raise ExecutionError("WasmError", reason=_failure_text(error, trap[0]))
+        if trap[0] != ffi.NULL:
+            raise ExecutionError("WasmError", reason=take_trap(trap[0])[1])
+        if error != ffi.NULL:
+            # The module is good and linked: what is missing is this machine's to give.
+            reason = take_message(error)
+            raise LocalError(f"the Wasm engine gave no instance: {reason}", retryable=True)
         self._trap = trap
 
     def function(self, name: str, core_type: Any) -> Any:
@@ -303,6 +320,8 @@ def _config(is_contract: bool, *, is_quick: bool) -> Any:
     functions.wasmtime_config_epoch_interruption_set(config, True)
     functions.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK_BYTES)
     functions.wasmtime_config_cranelift_nan_canonicalization_set(config, is_contract)
+    # Instances keep the address of their memory.
+    functions.wasmtime_config_memory_may_move_set(config, False)
     functions.wasmtime_config_wasm_relaxed_simd_set(config, False)
     functions.wasmtime_config_wasm_tail_call_set(config, False)
     functions.wasmtime_config_wasm_memory64_set(config, False)
@@ -337,7 +356,3 @@ def _core_type_of(context: Any, function: Any) -> tuple[tuple[int, ...], tuple[i
     )
     functions.wasm_functype_delete(kind)
     return parameters, results
-
-
-def _failure_text(error: Any, trap: Any) -> str:
-    return take_message(error) if error != library().ffi.NULL else take_trap(trap)[1]

@@ -8,12 +8,15 @@ together by a promise that the guest holds (spec 04 §3). Must not know the engi
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from catenula.base.errors import invariant
 from catenula.execution.base_runtime import PendingRead
 from catenula.execution.wasm import types as t
 from catenula.execution.wasm.abi import (
     I32,
     MAX_FLAT_PARAMETERS,
+    Boolean,
     Enumeration,
+    Integer,
     List,
     Record,
     Type,
@@ -38,6 +41,15 @@ class Guest(Protocol):
         """Take a line of the guest."""
         ...
 
+    budget: Any
+    """The `ActionBudget` that pays for its calls."""
+    needed: int
+    """Attotokens that its fuel costs if all of it is used."""
+
+    def shorten_fuel(self) -> None:
+        """Let the fuel end where the money does."""
+        ...
+
     def settle(self) -> None:
         """Pay for the fuel used so far."""
         ...
@@ -60,6 +72,7 @@ class HostFunction:
 
     ``moves_fuel`` marks what spends fuel itself or runs others that do: the guest's count is
     brought up to date before and after. ``enters_guests`` marks what may run other guests.
+    An ``answer`` takes the guest and the parameters, or the (empty) slots if there are none.
     """
 
     def __init__(
@@ -79,6 +92,11 @@ class HostFunction:
         self._is_spilled = len(flat) > MAX_FLAT_PARAMETERS
         self._core_parameters = (I32,) if self._is_spilled else flat
         self._returns_by_pointer = result is not None and len(result.flat) > 1
+        invariant(
+            result is None or self._returns_by_pointer or isinstance(result, Integer | Boolean),
+            "B1",
+            result=result,
+        )
 
     @property
     def core_type(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -93,30 +111,33 @@ class HostFunction:
         """A function of guest and raw slots that answers a call.
 
         It returns the raw result where there is one. Between the answer and the result, which the
-        guest may have to make room for, the guest hears that money may have been spent.
+        guest may have to make room for, its fuel is shortened if the answer was that expensive.
         """
         ask, result = self._asking(), self._result
         if result is None:
 
             def run_without_result(guest: Any, slots: list[int]) -> None:
                 ask(guest, slots)
-                guest.spent()
+                if guest.budget.balance < guest.needed:
+                    guest.shorten_fuel()
 
             return run_without_result
-        lower, store = result.lower, result.store
+        store = result.store
         if self._returns_by_pointer:
 
             def run_by_pointer(guest: Any, slots: list[int]) -> None:
                 value = ask(guest, slots)
-                guest.spent()
+                if guest.budget.balance < guest.needed:
+                    guest.shorten_fuel()
                 store(guest, slots[-1] & 0xFFFF_FFFF, value)
 
             return run_by_pointer
 
         def run_to_slot(guest: Any, slots: list[int]) -> int:
-            value = ask(guest, slots)
-            guest.spent()
-            return lower(value)
+            value: int = ask(guest, slots)
+            if guest.budget.balance < guest.needed:
+                guest.shorten_fuel()
+            return value
 
         return run_to_slot
 
@@ -124,7 +145,7 @@ class HostFunction:
         """A function that lifts the parameters and gets the answer."""
         answer = self._answer
         if not self._parameters:
-            return lambda guest, _slots: answer(guest)
+            return answer
         if self._is_spilled:
             layout = self._layout
 
@@ -157,6 +178,8 @@ _Functions = dict[str, HostFunction]
 
 def _call(method: str, *parameters: Type, returns: Type | None = None) -> HostFunction:
     """A function that a method of the runtime answers as it is."""
+    if not parameters:
+        return HostFunction((), returns, lambda guest, _: getattr(guest.runtime, method)())
 
     def answer(guest: Guest, *values: Any) -> Any:
         return getattr(guest.runtime, method)(*values)

@@ -38,6 +38,7 @@ from catenula.execution.wasm.prepare import (
     STOP_MEMORY_LIMIT,
     STOP_MEMORY_REFUSED,
 )
+from catenula.execution.wasm.stack import require_stack
 from catenula.execution.wasm.types import STREAM_UPDATES
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class _Running(threading.local):
 
     guest: "Guest | None" = None
     depth = 0
+    has_stack = False
     address = 0
     bottom = 0
 
@@ -140,6 +142,9 @@ def _descend() -> None:
     running = _running
     if running.depth == 0:
         running.bottom = 0
+        if not running.has_stack:
+            require_stack()
+            running.has_stack = True
     elif running.bottom == 0:
         running.bottom = running.address
     used_bytes = max(0, running.bottom - running.address) if running.depth else 0
@@ -152,7 +157,7 @@ class Guest:
     """One instance of a module, with the runtime that answers it."""
 
     def __init__(self, module: CompiledModule, runtime: Any) -> None:
-        self.runtime = runtime
+        self.runtime, self.budget, self.needed = runtime, runtime.budget, 0
         self._engine = module.engine
         self._library = library()
         self._instance = module.instantiate()
@@ -239,8 +244,8 @@ class Guest:
 
     # Calls of the host
 
-    def spent(self) -> None:
-        """The host has answered, perhaps at the guest's expense; for contracts, see to the fuel."""
+    def shorten_fuel(self) -> None:
+        """Let the fuel end where the money does; services burn none."""
 
     def log(self, message: str, level: int) -> None:
         """Take a line of the guest; the last ones explain a trap."""
@@ -350,8 +355,8 @@ class WasmContract(Guest):
         self._fuel = self._instance.global_variable(FUEL_EXPORT)
         self._value = self._library.ffi.new("wasmtime_val_t *")
         self._value.kind = _I64_VALUE
-        self._given = self._needed = 0
-        self._budget, self._price = runtime.budget, runtime.fuel_price
+        self._given = 0
+        self._price = runtime.fuel_price
 
     def instantiate(self, argument: bytes) -> None:
         """Set up a new application."""
@@ -400,7 +405,7 @@ class WasmContract(Guest):
     def refuel(self) -> None:
         """Give the guest what may still be spent."""
         self._given = min(self.runtime.remaining_fuel(), _LARGEST_FUEL)
-        self._needed = self._given * self._price
+        self.needed = self._given * self._price
         self._value.of.i64 = self._given
         self._library.functions.wasmtime_global_set(self._instance.context, self._fuel, self._value)
 
@@ -412,11 +417,10 @@ class WasmContract(Guest):
         if used:
             self.runtime.consume_fuel(used)
 
-    def spent(self) -> None:
-        """Shorten the guest's fuel when what is left of the money does not reach that far."""
-        if self._budget.balance < self._needed:
-            self.settle()
-            self.refuel()
+    def shorten_fuel(self) -> None:
+        """What is left of the money does not reach as far as the fuel."""
+        self.settle()
+        self.refuel()
 
 
 class WasmService(Guest):

@@ -4,14 +4,18 @@ Keyed by the hash of the bytecode blob, by kind, and by everything the machine c
 engine's version and settings, the processor, and the version of the rewriting. A file begins with a
 checksum of the rest; one that is damaged or from elsewhere is compiled again. Files appear by
 renaming, so processes may share a folder, and the least recently used go when there are too many.
-The folder must be private to its user: what lies there is executed.
+
+What lies in the folder is executed, so a folder that others may write to is not used at all. A
+cache that cannot be used costs time and nothing else.
 """
 
 import os
+import stat
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,11 +25,13 @@ from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.library import engine_version
 
-FORMAT = 1
+FORMAT = 2
 """Grows with every change of rewriting or engine settings."""
 
 _SUFFIX = ".module"
+_UNFINISHED = "unfinished-"
 _CHECKSUM_BYTES = 32
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class ModuleCache:
@@ -84,26 +90,28 @@ class ModuleCache:
         return folder / f"{name}{_SUFFIX}"
 
     def _load(self, blob_hash: CryptoHash) -> CompiledModule | None:
-        if self._folder is None:
+        if self._folder is None or not _is_private(self._folder):
             return None
         path = self._path(self._folder, blob_hash)
         try:
-            content = path.read_bytes()
+            stored = path.read_bytes()
             os.utime(path)
         except OSError:
             return None
-        if sha256(content[_CHECKSUM_BYTES:]).digest() != content[:_CHECKSUM_BYTES]:
+        compiled = memoryview(stored)[_CHECKSUM_BYTES:]
+        if sha256(compiled).digest() != stored[:_CHECKSUM_BYTES]:
             return None
         try:
-            return self._engine.deserialize(content[_CHECKSUM_BYTES:])
+            return self._engine.deserialize(compiled)
         except ExecutionError:
             return None
 
     def _write(self, folder: Path, blob_hash: CryptoHash, compiled: bytes) -> None:
-        """A cache that cannot be written is no reason to stop."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=folder)
+            if not _is_private(folder):
+                return
+            descriptor, name = tempfile.mkstemp(dir=folder, prefix=_UNFINISHED, suffix=_SUFFIX)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(sha256(compiled).digest() + compiled)
             Path(name).replace(self._path(folder, blob_hash))
@@ -112,7 +120,17 @@ class ModuleCache:
             return
 
 
+def _is_private(folder: Path) -> bool:
+    """Whether only this user, or the administrator, can have put something there."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return False
+    return facts.st_uid in (os.geteuid(), 0) and not facts.st_mode & _OTHERS_MAY_WRITE
+
+
 def _shrink(folder: Path) -> None:
+    """Remove what is too much, oldest first; files that a killed process left count like others."""
     files = []
     for path in folder.glob(f"*{_SUFFIX}"):
         facts = path.stat()
@@ -124,6 +142,7 @@ def _shrink(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=1)
 def _processor() -> str:
     """Features of the processor that compiled code may use, where the system tells."""
     try:

@@ -73,12 +73,17 @@ class MeteredBlock(NamedTuple):
     cost: int
 
 
-def prepare_contract(code: bytes) -> bytes:
-    """The module that runs instead of ``code``; `ExecutionError` when it is not acceptable."""
+def prepare_contract(code: bytes, *, is_charged: bool = True) -> bytes:
+    """The module that runs instead of ``code``; `ExecutionError` when it is not acceptable.
+
+    Without charges nothing stops it: that is for measuring what they cost.
+    """
     module = parse_contract(code)
     bodies = list(scan_bodies(module))
     _check_work(sum(body.locals * (1 + body.most_loops) for body in bodies))
     _check_start(module, bodies)
+    if not is_charged:
+        bodies = [body._replace(charges=[], calls=[], charge_weight=0) for body in bodies]
     return assemble(module, bodies)
 
 

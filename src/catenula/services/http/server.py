@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -60,6 +61,9 @@ async def serve_http(application: HttpApplication, *, host: str, port: int) -> H
             "stop what uses the port, or choose another one",
             retryable=False,
         ) from error
+    # Inherited by every connection: headers and body are two writes, and the second one must not
+    # wait for the client's delayed acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = Config(
         application,
         loop="none",
@@ -104,6 +108,36 @@ class _Server(Server):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_SECONDS)
 
 
+class JoinedWrites:
+    """A transport that sends in one call what is written in one go: headers and a body.
+
+    A call of the system costs as much as a small query. Everything else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._written: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send soon."""
+        if not self._written:
+            self._loop.call_soon(self._send)
+        self._written.append(data)
+
+    def _send(self) -> None:
+        written, self._written = self._written, []
+        if written and not self._transport.is_closing():
+            self._transport.write(b"".join(written))
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self._send()
+        self._transport.close()
+
+
 def _protocol(limits: HttpLimits) -> type[HttpToolsProtocol]:
     """A connection whose headers must arrive in time and stay small."""
 
@@ -112,7 +146,8 @@ def _protocol(limits: HttpLimits) -> type[HttpToolsProtocol]:
         header_bytes = 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As above it.
-            super().connection_made(transport)
+            joined = JoinedWrites(transport, self.loop)
+            super().connection_made(joined)  # type: ignore[arg-type]  # All it uses is there.
             self._expect_headers()
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from catenula.client.options import ListenerOptions
+from catenula.services.node.tasks.settings import TaskSettings
 
 DEFAULT_PORT = 8080
 
@@ -29,3 +30,4 @@ class NodeServiceOptions:
     pause: bool = False
     metrics_port: int | None = None
     listener: ListenerOptions = field(default_factory=ListenerOptions)
+    tasks: TaskSettings = field(default_factory=TaskSettings)

@@ -91,11 +91,14 @@ class NodeServiceServer:
         """The GraphQL interface, imported when it is first needed."""
         if self._endpoint is None:
             from catenula.services.http.graphql.endpoint import GraphqlEndpoint
-            from catenula.services.node.schema import node_schema
+            from catenula.services.node.schema import node_schema, shorten_programs
 
             schema = node_schema(read_only=self.service.options.read_only)
             self._endpoint = GraphqlEndpoint(
-                schema, self.service, max_tokens=MAX_NODE_SERVICE_TOKENS
+                schema,
+                self.service,
+                max_tokens=MAX_NODE_SERVICE_TOKENS,
+                prepare=shorten_programs,
             )
         return self._endpoint
 

@@ -6,7 +6,7 @@ takes in messages. Must not know HTTP or GraphQL.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from catenula.base.errors import LocalError, ProtocolError
@@ -38,6 +38,8 @@ from catenula.services.node.errors import ServiceRefusal
 from catenula.services.node.metrics import NodeServiceMetrics
 from catenula.services.node.options import NodeServiceOptions
 from catenula.services.node.query_cache import QueryCache
+from catenula.services.node.tasks import Operators, TaskProcessors, TaskSettings
+from catenula.services.node.tasks.application import Desk
 from catenula.services.node.watched import WatchedQueries, read_registered
 from catenula.worker.version import VERSION_INFO
 
@@ -81,6 +83,7 @@ class NodeService:
         self._on_block = on_block
         self._listener = ChainListener(client, options=options.listener)
         self._starting: asyncio.Task[None] | None = None
+        self.tasks: TaskProcessors | None = None
 
     # Beginning and ending
 
@@ -89,6 +92,26 @@ class NodeService:
         self.client.context.local.driver.notifier.watchers.append(self._heard)
         if not self.options.pause:
             self._starting = asyncio.get_running_loop().create_task(self._synchronize_all())
+        if self.options.tasks.is_used:
+            self._start_tasks(self.options.tasks)
+
+    def _start_tasks(self, settings: TaskSettings) -> None:
+        chain_id = self.chains.default_chain()
+        if chain_id is None:
+            raise ServiceRefusal(NO_DEFAULT_CHAIN)
+        desk = Desk(
+            lambda chain, *asked: self.client.chain(chain).query_application(*asked),
+            self.commit,
+            Operators(settings.operators),
+            clock=self.client.context.clock,
+            retry_seconds=settings.retry_seconds,
+        )
+        self.tasks = TaskProcessors(desk, settings, chain_id, listen=self._listen)
+        self.tasks.start()
+
+    def _listen(self, chain_ids: Iterable[ChainId]) -> None:
+        if not self.options.pause:
+            self._listener.listen(chain_ids)
 
     async def _synchronize_all(self) -> None:
         try:
@@ -111,6 +134,8 @@ class NodeService:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+        if self.tasks is not None:
+            await self.tasks.stop()
         await self.watched.stop()
         await self._listener.stop()
 
@@ -123,6 +148,8 @@ class NodeService:
             chain_id = notification.chain_id
             self.cache.forget(chain_id)
             self.watched.wake(chain_id)
+            if self.tasks is not None:
+                self.tasks.wake(chain_id)
             self.metrics.block_heard()
             if self._on_block is not None:
                 self._on_block(notification)
@@ -287,3 +314,4 @@ class NodeService:
 
 
 READ_ONLY = "This service only reads: it does not execute the operations that this query wants."
+NO_DEFAULT_CHAIN = "Tasks are carried out on the default chain, and there is none: choose one."

@@ -4,9 +4,10 @@
 subscriptions (`subscribe`). What a resolver raises becomes an error of the answer; bugs are logged.
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -114,9 +115,16 @@ class GraphqlEndpoint:
     """A schema and the context that its resolvers get."""
 
     def __init__(
-        self, schema: GraphQLSchema, context: object, *, max_tokens: int = MAX_GRAPHQL_TOKENS
+        self,
+        schema: GraphQLSchema,
+        context: object,
+        *,
+        max_tokens: int = MAX_GRAPHQL_TOKENS,
+        prepare: Callable[[str], str] = str,
     ) -> None:
+        """``prepare`` may rewrite a document before it is read."""
         self.schema, self._context, self._max_tokens = schema, context, max_tokens
+        self._prepare = prepare
         self._documents: OrderedDict[str, _Document] = OrderedDict()
         self._valid_shapes: OrderedDict[str, bool] = OrderedDict()
 
@@ -143,8 +151,11 @@ class GraphqlEndpoint:
     # Operations
 
     async def execute(self, operation: Operation) -> Answer:
-        """Answer a query or mutation."""
-        document = self._document(operation.query)
+        """Answer a query or mutation; long documents are read on a thread."""
+        if len(operation.query) > MAX_CACHED_DOCUMENT_CHARACTERS:
+            document = await asyncio.to_thread(self._read, operation.query, is_valid=False)
+        else:
+            document = self._document(operation.query)
         refusal = _refusal(document, operation)
         if refusal is not None or document.tree is None:
             return refusal or failed()
@@ -198,14 +209,16 @@ class GraphqlEndpoint:
             self._documents.move_to_end(text)
             return known
         shape = _shape(text)
-        document = _Document(
-            self.schema, text, is_valid=shape in self._valid_shapes, max_tokens=self._max_tokens
-        )
+        document = self._read(text, is_valid=shape in self._valid_shapes)
         if len(text) <= MAX_CACHED_DOCUMENT_CHARACTERS:
             _remember(self._documents, text, document)
             if shape is not None and not document.errors:
                 _remember(self._valid_shapes, shape, True)
         return document
+
+    def _read(self, text: str, *, is_valid: bool) -> _Document:
+        prepared = self._prepare(text)
+        return _Document(self.schema, prepared, is_valid=is_valid, max_tokens=self._max_tokens)
 
 
 def _remember(rows: OrderedDict[str, _V], key: str, value: _V) -> None:

@@ -5,5 +5,6 @@ ours. Resolvers only translate: what a service does is in `catenula.services.nod
 """
 
 from catenula.services.node.schema.assembly import node_schema
+from catenula.services.node.schema.literals import shorten_programs
 
-__all__ = ["node_schema"]
+__all__ = ["node_schema", "shorten_programs"]
