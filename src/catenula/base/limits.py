@@ -458,6 +458,9 @@ MAX_WATCHED_QUERIES = 1_000
 MAX_CACHED_ANSWER_BYTES = 1 << 20
 """Larger answers of applications are not cached, nor those to larger questions."""
 
+MAX_CACHED_QUERY_CHAINS = 1_000
+"""Chains of which a node service keeps answers of applications."""
+
 MAX_TASKS_PER_ANSWER = 1_000
 """Tasks that an application may ask a node service for at a time."""
 
