@@ -383,7 +383,7 @@ MAX_WASM_NESTING = 10_000
 MAX_WASM_LOOP_NESTING = 200
 """Loops inside each other in one function; the reference has no bound."""
 
-MAX_WASM_LOCAL_WORK = 10_000_000
+MAX_WASM_LOCAL_WORK = 2_000_000
 """Locals times loops around them, summed over the functions of one module.
 
 Compilers do work for each pair, although each takes a byte or two in the module.

@@ -28,7 +28,7 @@ _BALANCE = """query ($chain: ChainId!) {
   chain(chainId: $chain) { executionState { system { balance } } } }"""
 
 
-_NAMES = ("node_service_queries_per_s", "app_queries_per_s")
+_NAMES = ("node_service_queries_per_s", "node_service_app_queries_per_s")
 
 
 class _Chains(NamedTuple):
