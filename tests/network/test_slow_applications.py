@@ -119,6 +119,19 @@ async def test_a_slow_server_freezes_nobody_but_its_chain(engine: str, tmp_path:
 
 
 @asynchronous
+async def test_an_answer_that_changes_once_is_asked_for_again() -> None:
+    async with http_server(a=answered(b"old")) as server, native_network(shape()) as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        fetcher = await stage.create(chain, scripted(operation=fetch))
+        server.then["/a"] = answered(b"new")
+        receipt = await chain.operate(fetcher, server.url("/a").encode())
+        (result,) = next(iter(chain.blocks(receipt.height))).body.operation_results
+        assert result == b"new"
+        await stage.network.settled()
+        assert len(stage.state_hashes(chain)) == 1
+
+
+@asynchronous
 async def test_the_chain_is_seen_as_last_committed_while_its_application_runs() -> None:
     def spend(runtime: ContractRuntime, operation: bytes) -> None:
         runtime.close_chain()
