@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from catenula.base.errors import LocalError
 from catenula.cli.invocation import invoke
 from catenula.cli.main import main
+from catenula.conformance.commands.encoded import EncodedTimes, bytes_in_one_line
 from catenula.conformance.commands.exceptions import check_length, exceptions_of
 from catenula.conformance.commands.files import InputFiles
 from catenula.conformance.commands.names import Names
@@ -25,11 +26,10 @@ from catenula.conformance.commands.recording import (
     read_session,
 )
 from catenula.conformance.commands.skips import (
-    NEEDS_APPLICATION,
-    NEEDS_SKIPPED,
     STOPPED_BY_SCRIPT,
     Comparison,
-    Skips,
+    comparison_of,
+    reason_not_to_play,
 )
 from catenula.conformance.parallel import run_parts
 from catenula.conformance.report import Report
@@ -114,28 +114,49 @@ def test_names_of_the_same_shape_are_learnt_from_values() -> None:
     assert names.translate(f"{ONE} {TWO}") == f"{THREE} {FOUR}"
 
 
-# What is skipped
+# What is played
 
 
-def test_commands_that_need_applications_are_not_played() -> None:
-    skips = Skips(Names())
-    publish = command("publish-and-create", "a.wasm", ONE, output=f"{TWO}\n")
-    assert skips.reason_not_to_play(publish) == NEEDS_APPLICATION
-    assert skips.reason_not_to_play(command("change-permissions", TWO, THREE)) == NEEDS_SKIPPED
-    assert skips.reason_not_to_play(command("transfer", THREE, exit=1)) == NEEDS_SKIPPED
-    assert skips.reason_not_to_play(command("transfer", THREE)) is None
-    assert skips.reason_not_to_play(command("transfer", FOUR, exit=1)) is None
-    assert skips.reason_not_to_play(command("watch", exit=None)) == STOPPED_BY_SCRIPT
+def test_commands_that_the_script_stopped_are_not_played() -> None:
+    assert reason_not_to_play(command("watch", exit=None)) == STOPPED_BY_SCRIPT
+    assert reason_not_to_play(command("transfer", exit=1)) is None
 
 
-def test_reports_of_chains_with_other_blocks_are_not_compared() -> None:
-    skips = Skips(Names())
-    skips.reason_not_to_play(command("execute-operation", "--chain-id", ONE))
-    assert skips.comparison(command("query-balance", ONE)) is Comparison.NOTHING
-    assert skips.comparison(command("wallet", "show", output=ONE)) is Comparison.NOTHING
-    assert skips.comparison(command("query-balance", TWO)) is Comparison.ALL
-    assert skips.comparison(command("transfer", "--from", ONE)) is Comparison.ALL
-    assert skips.comparison(command("--help")) is Comparison.STATUS
+def test_only_the_status_of_a_programs_own_words_is_compared() -> None:
+    assert comparison_of(command("--help")) is Comparison.STATUS
+    assert comparison_of(command("wallet", "show")) is Comparison.ALL
+
+
+# Encoded data
+
+
+def test_names_in_encoded_data_are_ours() -> None:
+    names = Names()
+    names.learn(ONE, TWO)
+    assert names.translate(f"01{ONE}02{THREE}") == f"01{TWO}02{THREE}"
+    assert names.translate_json({"steps": [7, *bytes.fromhex(ONE)]}) == {
+        "steps": [7, *bytes.fromhex(TWO)]
+    }
+
+
+def test_times_in_encoded_data_are_moved_and_nothing_else() -> None:
+    recorded, ours = 1_700_000_000_000_000, 1_800_000_000_000_000
+    times = EncodedTimes(recorded, ours)
+    operation = "0900" + (recorded + 5).to_bytes(8, "little").hex() + "ff" * 9
+    assert times.shift(operation) == "0900" + (ours + 5).to_bytes(8, "little").hex() + "ff" * 9
+    assert times.shift("00" * 12) == "00" * 12
+
+
+def test_lists_of_bytes_are_compared_with_their_names_translated() -> None:
+    names = Names()
+    names.learn(ONE, TWO)
+    shown, ours = (
+        "event: [\n" + "".join(f"    {byte},\n" for byte in bytes.fromhex(name)) + "  ]"
+        for name in (ONE, TWO)
+    )
+    translated = bytes_in_one_line(shown, names.translate_bytes)
+    assert translated == bytes_in_one_line(ours)
+    assert translated != bytes_in_one_line(shown)
 
 
 # Recordings
@@ -244,7 +265,7 @@ def test_too_long_a_list_is_refused() -> None:
     with pytest.raises(LocalError, match="a run"):
         check_length("a run", 5, 400)
     assert exceptions_of("another") == {}
-    assert exceptions_of("a-nofees")[119].exit == 0
+    assert exceptions_of("c-historical")[321].exit == 0
 
 
 def fail(text: str) -> Report:

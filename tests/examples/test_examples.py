@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import catenula
+from catenula.network.example_applications import NAMES
 from tests.conftest import REPOSITORY
 from tests.ports import free_port
 from tests.process.net import NetUp, environment
@@ -99,3 +100,9 @@ def test_every_example_is_listed() -> None:
     listed = (EXAMPLES / "README.md").read_text()
     for path in EXAMPLES.glob("*.py"):
         assert f"[{path.name}]({path.name})" in listed
+
+
+def test_every_application_is_listed() -> None:
+    listed = (EXAMPLES / "applications" / "README.md").read_text()
+    for name in NAMES:
+        assert f"[{name}]({name})" in listed

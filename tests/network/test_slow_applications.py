@@ -20,7 +20,7 @@ from catenula.network.configuration import NetworkShape
 from catenula.protocol import NO_FEES, OracleHttp, OracleService, ResourceControlPolicy
 from tests.execution.scripted import COUNTER, Counter, read_counter, scripted
 from tests.network.native import NativeNetwork, native_network
-from tests.network.support import asynchronous, balances
+from tests.network.support import agree, asynchronous, balances
 from tests.validator.http_server import answered, http_server
 
 OPEN_POLICY = NO_FEES.replace(http_request_allow_list=frozenset({"127.0.0.1"}))
@@ -116,6 +116,19 @@ async def test_a_slow_server_freezes_nobody_but_its_chain(engine: str, tmp_path:
         assert balances(stage.network, bob.id) == {Decimal(3)}
         for validator in stage.network.validators:
             assert not validator.chain(slow.id).outboxes.nonempty_targets()
+
+
+@asynchronous
+async def test_an_answer_that_changes_once_is_asked_for_again() -> None:
+    async with http_server(a=answered(b"old")) as server, native_network(shape()) as stage:
+        chain = (await stage.network.wallet("alice", 10)).chain
+        fetcher = await stage.create(chain, scripted(operation=fetch))
+        server.then["/a"] = answered(b"new")
+        receipt = await chain.operate(fetcher, server.url("/a").encode())
+        (result,) = next(iter(chain.blocks(receipt.height))).body.operation_results
+        assert result == b"new"
+        await stage.network.settled()
+        assert len(stage.state_hashes(chain)) == 1
 
 
 @asynchronous
@@ -280,3 +293,41 @@ async def test_a_question_whose_chain_keeps_changing_gets_the_chain_for_itself()
         pausing.go_on.release()
         assert (await task).response == str(5 * MAX_UNLOCKED_QUESTIONS).encode()
         await waiting
+
+
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "rocksdb"])
+@asynchronous
+async def test_many_chains_with_slow_and_quick_applications_end_alike_everywhere(
+    engine: str, tmp_path: Path
+) -> None:
+    folder = None if engine == "memory" else tmp_path
+    wanted = dataclasses.replace(shape(), engine=None if folder is None else engine)
+    async with (
+        http_server(a=answered(b"fetched")) as server,
+        native_network(wanted, folder=folder) as stage,
+    ):
+        wallets = [await stage.network.wallet(f"wallet-{number}", 100) for number in range(5)]
+        chains = [wallet.chain for wallet in wallets]
+        fetcher = await stage.create(chains[0], scripted(operation=fetch))
+        counter = await stage.create(chains[0], COUNTER)
+
+        async def use(number: int) -> None:
+            chain, following = chains[number], chains[(number + 1) % len(chains)]
+            for step in range(8):
+                match (number + step) % 4:
+                    case 0:
+                        await chain.operate(fetcher, server.url("/a").encode())
+                    case 1:
+                        await chain.operate(counter, b"\x01")
+                    case 2:
+                        await chain.transfer(following, 1)
+                    case _:
+                        await chain.process_inbox()
+
+        await asyncio.gather(*(use(number) for number in range(len(chains))))
+        for chain in chains:
+            await chain.process_inbox()
+        await agree(stage.network)
+        for chain in chains:
+            assert len(stage.state_hashes(chain)) == 1
+            assert (await chain.query(counter, b"")).response == b"2"

@@ -4,15 +4,18 @@ import asyncio
 import dataclasses
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from catenula.base.identifiers import ApplicationId
+from catenula.base.limits import MAX_SIDE_RUN_SECONDS
 from catenula.client.errors import ClientError
 from catenula.network import Network
 from catenula.network.chain import NetworkChain
 from catenula.network.configuration import NetworkShape
 from catenula.protocol import NO_FEES, TESTNET, MessageAction
+from catenula.validator import oracles
 from tests.network.probe import (
     ENDLESS,
     Probe,
@@ -99,17 +102,21 @@ async def test_a_panic_fails_the_operation_and_bounces_the_message(probe: Probe)
 
 
 @asynchronous
-async def test_a_contract_that_never_ends_holds_up_nobody_and_is_refused(probe: Probe) -> None:
+async def test_a_contract_that_never_ends_holds_up_nobody_and_is_refused(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The policy without fees has no limit on fuel either."""
+    passed_seconds = 0.0
+    monkeypatch.setattr(oracles, "monotonic", lambda: monotonic() + passed_seconds)
     async with await Network.start() as network:
         slow, alice = [(await network.wallet(name, 10)).chain for name in ("slow", "alice")]
         bob = (await network.wallet("bob")).chain
         application = await probe.create(slow)
-        limit_side_runs(network, slow, seconds=SHORT_SECONDS)
         task = asyncio.create_task(slow.operate(application, steps(spin(ENDLESS))))
         for _ in range(3):
             await alice.transfer(bob, 1)
         assert not task.done()
+        passed_seconds = 2 * MAX_SIDE_RUN_SECONDS
         with pytest.raises(ClientError, match="MaximumExecutionTimeExceeded"):
             await task
         await slow.operate(application, steps(map_add("k", 1)))
@@ -117,12 +124,15 @@ async def test_a_contract_that_never_ends_holds_up_nobody_and_is_refused(probe: 
 
 
 @asynchronous
-async def test_validators_refuse_what_never_ends_whoever_proposes_it(probe: Probe) -> None:
+async def test_validators_refuse_what_never_ends_whoever_proposes_it(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracles, "LOOP_GUEST_SECONDS", 0.01)
     async with await Network.start() as network:
         slow, alice = [(await network.wallet(name, 10)).chain for name in ("slow", "alice")]
         application = await probe.create(slow)
         # The wallet's node would go on for longer than the validators do: some 0.2 s of work.
-        limit_side_runs(network, seconds=0.02)
+        limit_side_runs(network, seconds=0.01)
         with pytest.raises(ClientError, match="MaximumExecutionTimeExceeded"):
             await slow.operate(application, steps(spin(100_000_000)))
         await alice.operate(application, steps(map_add("k", 1)))

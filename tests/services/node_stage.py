@@ -76,13 +76,22 @@ def serve(wallet: NetworkWallet, options: NodeServiceOptions) -> NodeService:
 
 
 @asynccontextmanager
+async def served(
+    network: Network, wallet: NetworkWallet, **options: Any
+) -> AsyncIterator[NodeStage]:
+    """A service over a wallet, closed at the end."""
+    chosen = NodeServiceOptions(**{"port": 0, **options})
+    server = await start_node_service(serve(wallet, chosen))
+    try:
+        yield NodeStage(network, wallet, server)
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
 async def node_stage(**options: Any) -> AsyncIterator[NodeStage]:
     """A service with its network, closed at the end."""
     async with await Network.start() as network:
         wallet = await network.wallet("owner", tokens="1000")
-        chosen = NodeServiceOptions(**{"port": 0, **options})
-        server = await start_node_service(serve(wallet, chosen))
-        try:
-            yield NodeStage(network, wallet, server)
-        finally:
-            await server.close()
+        async with served(network, wallet, **options) as stage:
+            yield stage

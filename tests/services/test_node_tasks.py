@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from catenula.base.errors import LocalError
-from catenula.base.identifiers import ApplicationId, ChainId
+from catenula.base.identifiers import (
+    AccountOwner,
+    ApplicationId,
+    ChainId,
+    GenericApplicationId,
+)
 from catenula.base.integers import Timestamp
 from catenula.base.limits import MAX_OPERATOR_OUTPUT_BYTES
 from catenula.execution.applications import Contract, NativeModule, Service
@@ -27,12 +32,24 @@ from catenula.services.node.tasks.answers import (
     outcome_query,
     read_actions,
     read_worker_state,
+    register_operation,
 )
 from catenula.storage import Batch
 from tests.network.native import NativeNetwork, native_network
 from tests.network.support import asynchronous
 from tests.services.node_stage import serve
 from tests.transport.wire_network import until
+
+IGNORE = {
+    "blanket": "Ignore",
+    "restrict_chain_ids_to": None,
+    "ignore_chain_ids": [],
+    "reject_message_bundles_without_application_ids": ["System"],
+    "reject_message_bundles_with_other_application_ids": None,
+    "process_events_from_application_ids": [{"User": "ab" * 32}],
+    "never_reject_application_ids": ["System", {"User": "cd" * 32}],
+}
+"""A message policy as a controller writes it."""
 
 
 class Log(Contract):
@@ -43,7 +60,7 @@ class Log(Contract):
 
     def execute_operation(self, operation: bytes) -> bytes:
         kept = json.loads(self.runtime.read_value(b"log") or b"[]")
-        self._store(json.dumps([*kept, operation.decode()]).encode())
+        self._store(json.dumps([*kept, operation.decode("latin-1")]).encode())
         return b""
 
     def _store(self, value: bytes) -> None:
@@ -188,31 +205,43 @@ async def test_the_cursor_is_handed_back_and_a_callback_asks_again() -> None:
 
 
 @asynchronous
-async def test_a_controller_says_which_services_run(tmp_path: Path) -> None:
-    wanted_services: list[Mapping[str, Any]] = []
-
-    def state(_log: list[str]) -> Mapping[str, Any]:
-        return {"local_services": wanted_services, "local_chains": []}
+async def test_a_controller_says_which_services_run_and_which_chains_are_followed(
+    tmp_path: Path,
+) -> None:
+    state: dict[str, Any] = {"local_worker": None, "local_services": [], "local_chains": []}
 
     def task(log: list[str]) -> Mapping[str, Any]:
         return {"execute_tasks": [] if log else [{"operator": "echo", "input": "served"}]}
 
     async with native_network() as stage:
-        wallet, controller = await prepared(stage, asking_for(state, field="localWorkerState"))
+        module = asking_for(lambda _log: state, field="localWorkerState")
+        wallet, controller = await prepared(stage, module)
+        other = (await stage.network.wallet("other", tokens="1")).chain.id
         application = await stage.create(wallet.chain, asking_for(task))
-        chain_id = wallet.chain.id
+        chain_id, owner = wallet.chain.id, wallet.client.chain(wallet.chain.id).owner
+        assert owner is not None
         operators = {"echo": program(tmp_path, "print(given, end='')")}
         async with running(wallet, controller=controller, operators=operators) as service:
-            assert service.tasks is not None
-            assert not service.tasks.running
+            processors = service.tasks
+            assert processors is not None
+            await until(lambda: len(log_of(service, chain_id, controller)) == 1)
+            registered = log_of(service, chain_id, controller)[0].encode("latin-1")
+            assert registered == register_operation(owner, ["echo"])
+            assert not processors.running
             place = {"chain_id": str(chain_id), "application_id": str(application)}
-            wanted_services.append(place)
+            state["local_worker"] = {"owner": str(owner), "capabilities": ["echo"]}
+            state["local_services"] = [place]
+            state["local_chains"] = [str(other)]
+            state["local_message_policy"] = {str(chain_id): IGNORE}
             await wallet.chain.operate(controller, b"something new")
             await until(lambda: log_of(service, chain_id, application) == ["served"])
-            wanted_services.clear()
+            row = wallet.client.wallet.chain(other)
+            assert row is not None
+            assert row.owner is None
+            assert wallet.client.chain(chain_id).session.policy.ignores_messages
+            state["local_services"] = []
             await wallet.chain.operate(controller, b"something else")
-            running_now = service.tasks
-            await until(lambda: not running_now.running)
+            await until(lambda: not processors.running)
 
 
 # Operators
@@ -270,3 +299,24 @@ def test_answers_are_read_or_refused() -> None:
             read_actions(bad)
     with pytest.raises(BadAnswer):
         read_worker_state(b'{"data":{"localWorkerState":{"local_services":[{}]}}}')
+
+
+def test_a_worker_tells_its_name_and_what_it_can() -> None:
+    owner = AccountOwner.address32(bytes(range(32)))
+    operation = register_operation(owner, ["b", "a"])
+    assert operation == b"\0\1" + bytes(range(32)) + b"\0\2\1a\1b"
+
+
+def test_a_controller_is_understood_with_its_policies() -> None:
+    state = {
+        "local_worker": {"owner": "0x" + "00" * 32, "capabilities": []},
+        "local_services": [],
+        "local_chains": ["ab" * 32],
+        "local_message_policy": {"ab" * 32: IGNORE},
+    }
+    read = read_worker_state(json.dumps({"data": {"localWorkerState": state}}).encode())
+    (policy,) = read.policies.values()
+    assert policy.ignores_messages
+    assert policy.reject_without_application_ids == frozenset({GenericApplicationId.SYSTEM})
+    assert policy.never_reject_application_ids == {ApplicationId.parse("cd" * 32)}
+    assert read.listened() == {ChainId.parse("ab" * 32)}

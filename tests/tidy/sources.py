@@ -78,13 +78,13 @@ def _is_static(function: Function) -> bool:
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Every Python file that people wrote; generated protobuf modules are left out."""
+    """Every Python file that people wrote; generated modules are left out."""
     folders = ("src", "tests", "benchmarks", "examples", "tools")
     paths = sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
     return tuple(
         Source(str(path.relative_to(REPOSITORY)), path.read_text(encoding="utf-8"))
         for path in paths
-        if not path.name.endswith("_pb2.py")
+        if not path.name.endswith(("_pb2.py", "compiled_declarations.py"))
     )
 
 

@@ -10,6 +10,8 @@ class HttpServer:
 
     def __init__(self, answers: dict[str, bytes]) -> None:
         self.answers = answers
+        self.then: dict[str, bytes] = {}
+        """Answers for every request to a path after the first."""
         self.asked: list[bytes] = []
         self.arrived = asyncio.Event()
         self.let_go = asyncio.Event()
@@ -31,6 +33,8 @@ class HttpServer:
             await self.let_go.wait()
             path = head.split(b" ", 2)[1].decode()
             writer.write(self.answers.get(path, answered(b"", "404 Not Found")))
+            if path in self.then:
+                self.answers[path] = self.then.pop(path)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return

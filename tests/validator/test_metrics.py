@@ -1,6 +1,7 @@
 """What a validator counts, as Prometheus reads it."""
 
 import asyncio
+import re
 import urllib.request
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from catenula.validator.configuration import LogOptions
 from catenula.validator.metrics import CallCounters, serve_metrics
 from catenula.validator.server import start_validator_server
 from catenula.validator.supervisor import start_validator_processes
+from tests.conftest import REPOSITORY
 from tests.ports import free_port
 from tests.validator.test_configuration import configuration
 
@@ -125,6 +127,11 @@ def totals(text: str) -> dict[str, float]:
 def check_events(text: str, network: TinyNetwork) -> None:
     """The events of `_pay` were counted, each once."""
     found = totals(text)
+    documented = set(re.findall(r"`(\w+)`", (REPOSITORY / "docs" / "metrics.md").read_text()))
+    names = {
+        line.split()[2].removeprefix("linera_") for line in text.splitlines() if "# TYPE" in line
+    }
+    assert names <= documented, names - documented
     for line in EVENTS:
         name, _, value = line.rpartition(" ")
         assert found.get(name) == float(value), (line, text)

@@ -383,7 +383,7 @@ MAX_WASM_NESTING = 10_000
 MAX_WASM_LOOP_NESTING = 200
 """Loops inside each other in one function; the reference has no bound."""
 
-MAX_WASM_LOCAL_WORK = 10_000_000
+MAX_WASM_LOCAL_WORK = 2_000_000
 """Locals times loops around them, summed over the functions of one module.
 
 Compilers do work for each pair, although each takes a byte or two in the module.
@@ -457,6 +457,9 @@ MAX_WATCHED_QUERIES = 1_000
 
 MAX_CACHED_ANSWER_BYTES = 1 << 20
 """Larger answers of applications are not cached, nor those to larger questions."""
+
+MAX_CACHED_QUERY_CHAINS = 1_000
+"""Chains of which a node service keeps answers of applications."""
 
 MAX_TASKS_PER_ANSWER = 1_000
 """Tasks that an application may ask a node service for at a time."""

@@ -110,12 +110,6 @@ def _module_id() -> Callable[[str], Any]:
     return ModuleId.parse
 
 
-def _hex() -> Callable[[str], Any]:
-    from catenula.base.identifiers import decode_hex
-
-    return lambda text: decode_hex(text, "bytes")
-
-
 def _compact_json() -> Callable[[str], Any]:
     """JSON as applications get it: the same value without spaces, in the order of the text."""
     import json
@@ -136,7 +130,6 @@ def _integer(digits: str) -> int | float:
 
 CHAIN_ID = Parsed("chain id", _chain_id)
 MODULE_ID = Parsed("module id", _module_id)
-HEX = Parsed("hexadecimal text", _hex)
 JSON_TEXT = Parsed("JSON text", _compact_json)
 OWNER = Parsed("owner", _owner)
 HASH = Parsed("hash", _hash)

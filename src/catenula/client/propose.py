@@ -170,6 +170,9 @@ async def process_pending(context: ClientContext, session: ChainSession) -> Pend
             return await attempt.run()
         except (NoQuorum, NodeErrorReceived, CannotPropose) as error:
             failure: ProtocolError = error
+        if session.staged is not None and session.staged.block.has_oracle_responses():
+            # Oracles may have answered validators something else: they are asked anew.
+            session.staged = None
         if isinstance(failure, NoQuorum):
             await _learn_from(context, session, failure)
         if snapshot(context, session) != attempt.before:

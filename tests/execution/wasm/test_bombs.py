@@ -14,6 +14,7 @@ from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.binary import encode_section, encode_sized, encode_unsigned
 from catenula.execution.wasm.module import CODE, FUNCTION, HEADER, TYPE
 from catenula.execution.wasm.prepare import check_service, has_large_function, prepare_contract
+from tests.execution.wasm.guests import wat
 
 U32 = b"\xff\xff\xff\xff\x0f"
 BLOCK, LOOP, END = b"\x02\x40", b"\x03\x40", b"\x0b"
@@ -91,3 +92,50 @@ def test_large_functions_are_recognised() -> None:
     small = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 2) + END)
     large = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 1) + END)
     assert [has_large_function(code) for code in (small, large)] == [False, True]
+
+
+def test_services_have_the_limit_on_loops_too() -> None:
+    check_service(module(nested(LOOP, MAX_WASM_LOOP_NESTING)))
+    for bomb in (
+        module(nested(LOOP, MAX_WASM_LOOP_NESTING + 1)),
+        module(*[encode_unsigned(1) + encode_unsigned(20_000) + b"\x7e" + LOOP + END * 2] * 51),
+    ):
+        with pytest.raises(ExecutionError):
+            check_service(bomb)
+
+
+SERVICE_CODE = """(module (memory 1) (table 2 funcref) (elem declare func 0) (data "abc")
+  (global $g (mut externref) (ref.null extern))
+  (func (param i32) (result i32 i64)
+    (memory.fill (i32.const 0) (i32.const 1) (i32.const 2))
+    (memory.copy (i32.const 0) (i32.const 1) (i32.const 2))
+    (memory.init 0 (i32.const 0) (i32.const 1) (i32.const 2)) (data.drop 0)
+    (table.set 0 (i32.const 0) (ref.func 0)) (drop (table.get 0 (i32.const 0)))
+    (drop (table.grow 0 (ref.null func) (i32.const 1))) (drop (table.size 0))
+    (table.fill 0 (i32.const 0) (ref.null func) (i32.const 1))
+    (table.copy (i32.const 0) (i32.const 0) (i32.const 0))
+    (drop (select (result i32) (i32.const 1) (i32.const 2) (i32.const 3)))
+    (drop (ref.is_null (global.get $g)))
+    (drop (i64.trunc_sat_f64_u (f64.const 1)))
+    (drop (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
+      (v128.const i64x2 1 2) (v128.load offset=300 (i32.const 0))))
+    (drop (v128.load8_lane 3 (i32.const 0) (v128.const i64x2 1 2)))
+    (drop (i16x8.extract_lane_s 3 (v128.load32_zero (i32.const 0))))
+    (drop (f64x2.add (v128.const i64x2 1 2) (v128.const i64x2 1 2)))
+    (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1))) (atomic.fence)
+    (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))
+    (block (loop (param) (br_table 0 1 1 (local.get 0))))
+    (loop (loop (br_if 1 (i32.const 0))))
+    (drop (memory.grow (i32.const 0))) (drop (memory.size))
+    (i32.const 1) (i64.const -5)))"""
+
+
+def test_a_service_may_use_all_that_services_may() -> None:
+    check_service(wat(SERVICE_CODE))
+    for refused in (
+        "(func $f (return_call $f))",
+        "(tag) (func (throw 0))",
+        "(func (drop (ref.i31 (i32.const 1))))",
+    ):
+        with pytest.raises(ExecutionError, match="unknown"):
+            check_service(wat(f"(module {refused})"))

@@ -1,16 +1,24 @@
 """The engine: its library, the probe application, compiled modules, interruption."""
 
 import ctypes
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm import compiled_declarations
 from catenula.execution.wasm.library import library
 from catenula.execution.wasm.loader import WasmApplications
 from catenula.testing.contracts import Application, ContractTest
 
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
+_COMPILE = """
+import runpy, sys, pathlib
+runpy.run_path(sys.argv[1])["compile_declarations"](pathlib.Path(sys.argv[2]))
+"""
 EMPTY_ARGUMENT = {"note": "", "steps": []}
 
 
@@ -34,6 +42,16 @@ def test_structures_are_as_large_as_the_official_binding_says(name: str) -> None
 
     official = ctypes.sizeof(getattr(_bindings, f"wasmtime_{name}"))
     assert library().ffi.sizeof(f"wasmtime_{name}_t") == official
+
+
+def test_declarations_are_compiled_as_they_stand(tmp_path: Path) -> None:
+    made = tmp_path / "declarations.py"
+    subprocess.run(
+        [sys.executable, "-c", _COMPILE, str(TOOLS / "compile_declarations.py"), str(made)],
+        check=True,
+        capture_output=True,
+    )
+    assert made.read_text() == Path(str(compiled_declarations.__file__)).read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ What is lost when the process is killed is found again by the next synchronizati
 
 import asyncio
 
+from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.cli.session import Session
 from catenula.protocol import NewBlock, Notification
@@ -40,12 +41,17 @@ class WalletKeeper:
                 self._writing = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:
-        await asyncio.sleep(_SECONDS)
+        while self._new:
+            await asyncio.sleep(_SECONDS)
+            try:
+                await self._note()
+            except LocalError as error:
+                # What was noted stays in memory, and is written with the next block or at the end.
+                self._session.output.warn(f"the wallet file could not be written: {error}")
         self._writing = None
-        await self._note()
 
     async def _note(self) -> None:
-        session, self._new, new = self._session, [], self._new
+        session, new = self._session, list(self._new)
         known = set(session.wallet.content.chain_ids())
         for _, block_hash in new:
             certificate = session.client.context.local.shared.certificate(block_hash)
@@ -55,6 +61,7 @@ class WalletKeeper:
         for chain_id in created:
             await session.chain(chain_id)
         session.update({chain_id for chain_id, _ in new} | created)
+        del self._new[: len(new)]
         session.wallet.save()
 
     async def close(self) -> None:

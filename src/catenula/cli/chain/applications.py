@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from catenula.base.codec import codec_of, write_json
-from catenula.base.identifiers import ApplicationId, ChainId
+from catenula.base.identifiers import ApplicationId, ChainId, decode_hex
 from catenula.cli.chain.blocks import block_data, make_block
 from catenula.cli.chain.modules import FILE, VM_RUNTIME, read_file, read_module
 from catenula.cli.command import DRY_RUN, Invocation, command
-from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID, HEX, JSON_TEXT, MODULE_ID, ManyValues
+from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID, JSON_TEXT, MODULE_ID, ManyValues
 from catenula.cli.session import Session
 from catenula.client.applications import Module
 from catenula.client.chain_client import ChainClient
@@ -170,23 +170,23 @@ def describe_application(invocation: Invocation, application_id: ApplicationId) 
 
 @command()
 @click.option("--application-id", type=APPLICATION_ID, required=True, help="The application.")
-@click.option(
-    "--operation", type=HEX, required=True, help="The operation as the contract reads it, in hex."
-)
+@click.option("--operation", required=True, help="The operation as the contract reads it, in hex.")
 @click.option("--chain-id", type=CHAIN_ID, help="The chain (default: the wallet's default chain).")
 @DRY_RUN
 def execute_operation(
     invocation: Invocation,
     application_id: ApplicationId,
-    operation: bytes,
+    operation: str,
     chain_id: ChainId | None,
     dry_run: bool,
 ) -> None:
     """Execute one operation of an application, given as bytes."""
+    # Text that is not hex is refused like bytes that are no operation: with exit status 1.
+    content = decode_hex(operation, "--operation")
 
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)
-        operations = (UserOperation(application_id, operation),)
+        operations = (UserOperation(application_id, content),)
         made = await make_block(session, chain, operations, dry_run=dry_run)
         if made is not None:
             results = [result.hex() for result in made.block.body.operation_results]

@@ -1,6 +1,7 @@
 """All experiments, in the order in which they run."""
 
 from catenula.conformance.benchmarks import (
+    applications,
     blocks,
     chains,
     conformance,
@@ -48,5 +49,13 @@ WIRE_EXPERIMENTS: tuple[Experiment, ...] = (
     net_up.WALLET,
 )
 
-APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (metering.OVERHEAD,)
+APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (
+    applications.HOST_CALLS,
+    metering.OVERHEAD,
+    applications.COUNTER,
+    applications.TOKEN,
+    applications.STATE,
+    applications.COLD_START,
+    applications.QUERIES,
+)
 ALL_EXPERIMENTS = (*EXPERIMENTS, *WIRE_EXPERIMENTS, *APPLICATION_EXPERIMENTS)

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from catenula.base.compression import decompress
 from catenula.base.identifiers import decode_hex
+from catenula.base.limits import MAX_WASM_MODULE_BYTES
 from catenula.conformance.commands.names import Names
 from catenula.conformance.commands.recording import RecordedCommand
 from catenula.conformance.recordings import find_recording, read_recording
 
+_ELSEWHERE = "$SHARED/"
+_MODULE = ".wasm"
 _BLOB_COMMAND = "publish-data-blob"
 _TOO_LARGE = bytes(3_000)
 """What a blob holds that was refused for its size; the limit is then 2,000 bytes."""
@@ -34,18 +38,24 @@ class InputFiles:
         self._folder, self._names = folder, names
         self._account_keys: dict[str, str] = {}
         self._recorded = recorded
-        self._blobs: dict[str, str] | None = None
+        self._blobs: list[dict[str, str]] | None = None
 
     def know_account_key(self, public_key: str, account_key: str) -> None:
         """Whose account key is which, in our names."""
         self._account_keys[public_key] = account_key
+
+    def place(self, argument: str) -> str:
+        """Where a file lies here that an argument names; other arguments stay as they are."""
+        return Path(argument).name if argument.startswith(_ELSEWHERE) else argument
 
     def prepare(self, command: RecordedCommand) -> None:
         """Write the files that a command reads, if it names one that we have to make."""
         for argument in command.arguments:
             make = self._maker(command, argument)
             if make is not None:
-                (self._folder / argument).write_bytes(make(command))
+                (self._folder / self.place(argument)).write_bytes(make(command))
+            elif argument.endswith(_MODULE):
+                self._prepare_module(self.place(argument))
 
     def _maker(
         self, command: RecordedCommand, argument: str
@@ -60,6 +70,20 @@ class InputFiles:
             return self._changed_validators
         return None
 
+    def _prepare_module(self, name: str) -> None:
+        """The recorded modules are known from what was published; any other is not one."""
+        path = self._folder / name
+        if name.startswith("missing") or path.exists():
+            return
+        kind = "Contract" if "contract" in name else "Service"
+        found = [blob["bytes"] for blob in self._history_blobs() if blob["type"].startswith(kind)]
+        if found and name.startswith("probe"):
+            # Applications have published smaller ones.
+            compressed = decode_hex(max(found, key=len), "module")
+            path.write_bytes(decompress(compressed, MAX_WASM_MODULE_BYTES))
+        else:
+            path.write_bytes(b"junk")
+
     def _blob(self, command: RecordedCommand) -> bytes:
         known = self._known_blobs().get(command.output.strip())
         if known is not None:
@@ -69,10 +93,12 @@ class InputFiles:
         return path.read_bytes() if path.exists() else _TOO_LARGE
 
     def _known_blobs(self) -> dict[str, str]:
+        return {blob["id"].rpartition(":")[2]: blob["bytes"] for blob in self._history_blobs()}
+
+    def _history_blobs(self) -> list[dict[str, str]]:
         if self._blobs is None:
             path = find_recording(self._recorded, "history")
-            blobs = read_recording(path)["blobs"] if path is not None else ()
-            self._blobs = {blob["id"].rpartition(":")[2]: blob["bytes"] for blob in blobs}
+            self._blobs = read_recording(path)["blobs"] if path is not None else []
         return self._blobs
 
     def _queried_validators(self, command: RecordedCommand) -> bytes:

@@ -20,6 +20,9 @@ _NAME = re.compile(
     r"|(?<=protocol: )v[0-9.]+|(?<=/tree/)\S*"
 )
 """Names of the last two kinds are those of the program itself."""
+_BYTE_DIGITS = 2
+_NAME_DIGITS = (64, 40)
+"""Lengths of the names that occur inside of encoded data: ids, hashes and owners."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -85,9 +88,40 @@ class Names:
         for name in names_in(recorded):
             parts.append(recorded[position : name.start])
             text = recorded[name.start : name.end]
-            parts.append(text.replace(name.key, self._ours.get(name.key, name.key)))
+            parts.append(text.replace(name.key, self._ours.get(name.key) or self._inside(name.key)))
             position = name.end
         return "".join((*parts, recorded[position:]))
+
+    def _inside(self, recorded: str) -> str:
+        """Encoded data with our names in it; names stand there as whole bytes."""
+        parts, position = [], 0
+        while position < len(recorded):
+            found = self._name_at(recorded, position)
+            width = _BYTE_DIGITS if found is None else len(found)
+            piece = recorded[position : position + width]
+            parts.append(piece if found is None else self._ours[found])
+            position += width
+        return "".join(parts)
+
+    def _name_at(self, recorded: str, position: int) -> str | None:
+        candidates = (recorded[position : position + digits] for digits in _NAME_DIGITS)
+        return next((name for name in candidates if name in self._ours), None)
+
+    def translate_bytes(self, recorded: bytes) -> bytes:
+        """Encoded data with our names in it."""
+        return bytes.fromhex(self._inside(recorded.hex()))
+
+    def translate_json(self, recorded: Any) -> Any:
+        """A JSON value with our names in its texts, and in its lists of bytes."""
+        if isinstance(recorded, dict):
+            return {name: self.translate_json(value) for name, value in recorded.items()}
+        if isinstance(recorded, str):
+            return self.translate(recorded)
+        if not isinstance(recorded, list):
+            return recorded
+        if recorded and all(isinstance(item, int) and 0 <= item < 256 for item in recorded):
+            return list(self.translate_bytes(bytes(recorded)))
+        return [self.translate_json(item) for item in recorded]
 
     def compare(self, field: str, found: str, recorded: str) -> list[Difference]:
         """Where two texts differ but for names, whose pairs are learnt.

@@ -20,12 +20,17 @@ _CLI_MARK = re.compile(r"cli (\d+)(?::.*)?", re.DOTALL)
 _VALIDATOR_MARK = re.compile(r"validator (\d+) (stopped|restarted)")
 
 
+_LOST_HEIGHT = "A different block was already committed at this height"
+"""What the reference says when a block lost against another one of its height."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedCommand:
     """One command: its arguments without the options that name files, and what came of it.
 
     ``wallet`` is the name of the folder with the wallet, None for commands without one. ``exit`` is
-    None for commands that the recording script stopped.
+    None for commands that the recording script stopped. ``lost_height`` says that it failed because
+    another block took the height of its own.
     """
 
     number: int
@@ -35,6 +40,7 @@ class RecordedCommand:
     output: str
     input: str
     label: str
+    lost_height: bool = False
 
     def __str__(self) -> str:
         label = f" ({self.label})" if self.label else ""
@@ -145,6 +151,7 @@ def _read_command(entry: dict[str, Any]) -> RecordedCommand:
         output=entry["stdout"],
         input=entry.get("stdin") or "",
         label=entry.get("label") or "",
+        lost_height=_LOST_HEIGHT in (entry.get("stderr") or ""),
     )
 
 

@@ -51,6 +51,7 @@ from catenula.execution.wasm.module import (
     split_sections,
     type_space,
 )
+from catenula.execution.wasm.service_code import most_loops
 
 __all__ = [
     "FUEL_EXPORT",
@@ -103,7 +104,7 @@ def check_service(code: bytes) -> None:
     table = sections.get(TABLE)
     if table is not None:
         _check_service_tables(table)
-    _check_work(sum(map(_service_locals, _bodies(sections))))
+    _check_work(sum(map(_service_work, _bodies(sections))))
 
 
 def has_large_function(code: bytes) -> bool:
@@ -155,12 +156,12 @@ def _check_service_tables(reader: Reader) -> None:
         raise reader.fail(f"{elements} table elements, at most {MAX_WASM_TABLE_ELEMENTS}")
 
 
-def _service_locals(reader: Reader) -> int:
+def _service_work(reader: Reader) -> int:
     total = 0
     for _ in range(reader.count(MAX_WASM_LOCALS, "groups of locals")):
         total += reader.unsigned()
         reader.byte()
-    return total
+    return total * (1 + most_loops(reader))
 
 
 def _spaces(module: Module) -> Spaces:

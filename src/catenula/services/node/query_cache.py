@@ -1,9 +1,10 @@
 """Answers of applications that need not be computed again until their chain has a new block."""
 
+import itertools
 from collections import OrderedDict
 
 from catenula.base.identifiers import ApplicationId, ChainId
-from catenula.base.limits import MAX_CACHED_ANSWER_BYTES
+from catenula.base.limits import MAX_CACHED_ANSWER_BYTES, MAX_CACHED_QUERY_CHAINS
 
 _Key = tuple[ApplicationId, bytes]
 
@@ -13,17 +14,21 @@ class _Chain:
 
     __slots__ = ("answers", "generation")
 
-    def __init__(self) -> None:
+    def __init__(self, generation: int) -> None:
         self.answers: OrderedDict[_Key, bytes] = OrderedDict()
-        self.generation = 0
+        self.generation = generation
 
 
 class QueryCache:
-    """At most ``size`` answers per chain; 0 keeps none."""
+    """At most ``size`` answers per chain, of the chains asked last; 0 keeps none.
+
+    Generations are never used twice, so that a chain may be forgotten while it is asked.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._chains: dict[ChainId, _Chain] = {}
+        self._chains: OrderedDict[ChainId, _Chain] = OrderedDict()
+        self._generations = itertools.count(1)
 
     def get(self, chain_id: ChainId, application_id: ApplicationId, query: bytes) -> bytes | None:
         """A cached answer, or None."""
@@ -37,10 +42,16 @@ class QueryCache:
         return answer
 
     def generation(self, chain_id: ChainId) -> int:
-        """Grows with each block of the chain; to be read before an answer is computed."""
+        """Changes with each block of the chain; to be read before an answer is computed."""
         if not self._size:
             return 0
-        return self._chains.setdefault(chain_id, _Chain()).generation
+        chain = self._chains.get(chain_id)
+        if chain is None:
+            chain = self._chains[chain_id] = _Chain(next(self._generations))
+            if len(self._chains) > MAX_CACHED_QUERY_CHAINS:
+                self._chains.popitem(last=False)
+        self._chains.move_to_end(chain_id)
+        return chain.generation
 
     def put(
         self,
@@ -66,4 +77,4 @@ class QueryCache:
         chain = self._chains.get(chain_id)
         if chain is not None:
             chain.answers.clear()
-            chain.generation += 1
+            chain.generation = next(self._generations)

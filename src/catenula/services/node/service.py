@@ -6,7 +6,7 @@ takes in messages. Must not know HTTP or GraphQL.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from catenula.base.errors import LocalError, ProtocolError
@@ -40,6 +40,7 @@ from catenula.services.node.options import NodeServiceOptions
 from catenula.services.node.query_cache import QueryCache
 from catenula.services.node.tasks import Operators, TaskProcessors, TaskSettings
 from catenula.services.node.tasks.application import Desk
+from catenula.services.node.tasks.client_chains import ClientChains
 from catenula.services.node.watched import WatchedQueries, read_registered
 from catenula.worker.version import VERSION_INFO
 
@@ -106,12 +107,9 @@ class NodeService:
             clock=self.client.context.clock,
             retry_seconds=settings.retry_seconds,
         )
-        self.tasks = TaskProcessors(desk, settings, chain_id, listen=self._listen)
+        chains = ClientChains(self.client, self._listener, is_paused=self.options.pause)
+        self.tasks = TaskProcessors(desk, settings, chain_id, chains=chains)
         self.tasks.start()
-
-    def _listen(self, chain_ids: Iterable[ChainId]) -> None:
-        if not self.options.pause:
-            self._listener.listen(chain_ids)
 
     async def _synchronize_all(self) -> None:
         try:

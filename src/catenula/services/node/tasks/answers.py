@@ -1,15 +1,26 @@
 """What a service is asked about its tasks, and how its answers are read (spec 08 §2.8). Pure."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
+from catenula.base.codec import codec_of
 from catenula.base.errors import DecodeError
-from catenula.base.identifiers import ApplicationId, ChainId
+from catenula.base.identifiers import (
+    AccountOwner,
+    ApplicationId,
+    ChainId,
+    GenericApplicationId,
+)
 from catenula.base.integers import Timestamp
 from catenula.base.limits import MAX_TASKS_PER_ANSWER
+from catenula.client.message_policy import BlanketPolicy, MessagePolicy
+
+_Kind = TypeVar("_Kind", ChainId, GenericApplicationId)
+_NAMES = codec_of(tuple[str, ...])
 
 WORKER_STATE_QUERY = json.dumps({"query": "query { localWorkerState }"}).encode()
 
@@ -49,10 +60,16 @@ class Actions:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a controller wants of this worker."""
+    """What a controller wants of this worker; without an owner it does not know the worker."""
 
+    owner: AccountOwner | None = None
     services: frozenset[tuple[ChainId, ApplicationId]] = frozenset()
     chains: frozenset[ChainId] = frozenset()
+    policies: Mapping[ChainId, MessagePolicy] = field(default_factory=dict)
+
+    def listened(self) -> frozenset[ChainId]:
+        """All chains to be listened to."""
+        return self.chains | {chain_id for chain_id, _ in self.services}
 
 
 def next_actions_query(cursor: str | None, now: Timestamp) -> bytes:
@@ -111,14 +128,62 @@ def read_worker_state(response: bytes) -> WorkerState:
     """The answer to `WORKER_STATE_QUERY`; `BadAnswer` when it is none."""
     data = read_field(response, "localWorkerState")
     try:
+        worker = data["local_worker"]
         services = [
             (ChainId.parse(each["chain_id"]), ApplicationId.parse(each["application_id"]))
             for each in data["local_services"]
         ]
-        chains = [ChainId.parse(each) for each in data["local_chains"]]
-    except (DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise BadAnswer("localWorkerState does not list services and chains") from error
-    return WorkerState(frozenset(services), frozenset(chains))
+        policies = data.get("local_message_policy") or {}
+        return WorkerState(
+            None if worker is None else AccountOwner.parse(worker["owner"]),
+            frozenset(services),
+            frozenset(ChainId.parse(each) for each in data["local_chains"]),
+            {ChainId.parse(name): _policy(policy) for name, policy in policies.items()},
+        )
+    except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadAnswer(f"localWorkerState has another form: {error!r}") from error
+
+
+def _policy(data: Any) -> MessagePolicy:
+    return MessagePolicy(
+        blanket=BlanketPolicy(data["blanket"]),
+        restrict_chain_ids_to=_set(data, "restrict_chain_ids_to", ChainId),
+        ignore_chain_ids=_set(data, "ignore_chain_ids", ChainId) or frozenset(),
+        reject_without_application_ids=_set(
+            data, "reject_message_bundles_without_application_ids", GenericApplicationId
+        ),
+        reject_with_other_application_ids=_set(
+            data, "reject_message_bundles_with_other_application_ids", GenericApplicationId
+        ),
+        never_reject_application_ids=_user_applications(
+            _set(data, "never_reject_application_ids", GenericApplicationId) or frozenset()
+        ),
+        process_events_from_application_ids=_set(
+            data, "process_events_from_application_ids", GenericApplicationId
+        ),
+    )
+
+
+def _user_applications(ids: frozenset[GenericApplicationId]) -> frozenset[ApplicationId]:
+    found = (each.application_id for each in ids)
+    return frozenset(each for each in found if each is not None)
+
+
+def _set(data: Any, name: str, kind: type[_Kind]) -> frozenset[_Kind] | None:
+    found = data.get(name)
+    if found is None:
+        return None
+    codec = codec_of(kind)
+    return frozenset(codec.from_json(each) for each in found)
+
+
+def register_operation(owner: AccountOwner, capabilities: Iterable[str]) -> bytes:
+    """The operation by which a worker makes itself known to its controller.
+
+    Alternative 0 of the controller's operations with alternative 0 of its commands.
+    """
+    names = tuple(sorted(capabilities))
+    return b"\0" + codec_of(AccountOwner).to_bcs(owner) + b"\0" + _NAMES.to_bcs(names)
 
 
 def read_field(response: bytes, name: str) -> Any:
