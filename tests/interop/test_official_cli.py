@@ -1,7 +1,8 @@
 """The reference's command line on our network, ours on the reference's network, ours on ours.
 
-The same session of more than forty commands each time (`session.py`). Where the reference's
-programs are not installed, only our own pairing runs and the others are skipped, loudly.
+The same session of some hundred commands each time (`session.py`, `applications.py`). Where the
+reference's programs are not installed, only our own pairing runs and the others are skipped,
+loudly.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop import session
+from tests.interop import applications, session
 from tests.interop.commands import Ran, Wallet
 from tests.interop.networks import (
     CLIENT_PROGRAMS,
@@ -23,7 +24,7 @@ from tests.interop.networks import (
 )
 from tests.ports import free_port, free_port_range
 
-LEAST_COMMANDS = 40
+LEAST_COMMANDS = 100
 VALIDATORS = 4
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
@@ -95,6 +96,8 @@ def test_every_command_of_the_session_ends_as_it_should(
         session.open_and_close(alice, bob, hers)
         session.share(alice, bob, hers, his)
         session.publish(alice, bob, hers, his)
+        applications.count(alice, bob, hers, his)
+        applications.read_posts(alice, bob, hers, his)
         session.keep_a_wallet(bob, network.faucet, hers, his)
         session.administer(
             _admin(client, validators, network, tmp_path, transcript), network.addresses

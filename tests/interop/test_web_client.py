@@ -9,11 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.interop.applications import create_counter
 from tests.interop.chromium import chromium_or_skip
+from tests.interop.commands import Wallet
 from tests.interop.networks import OURS, running
 from tests.ports import free_port, free_port_range
 
@@ -54,6 +57,14 @@ def _run_npm(npm: str) -> None:
         pytest.skip(f"*** NOT TESTED: npm could not install the web client\n{done.stderr[-600:]}")
 
 
+def _application_options(exports: Mapping[str, str]) -> Iterator[str]:
+    """A counter that the administrator creates: the scenario `app` asks it and counts on."""
+    admin = Wallet.of_exports(OURS, exports, [])
+    counter = create_counter(admin, limit=1_000, start=5)
+    yield from ("--app", counter, "--app-query", "query { value }")
+    yield from ("--app-mutation", "mutation { add(amount: 3) }")
+
+
 @pytest.mark.parametrize(
     "options",
     [(), ("--processes", "--workers", "2"), ("--policy-config", "testnet")],
@@ -71,7 +82,10 @@ def test_every_scenario_of_the_web_client_passes(
     )
     with running(network_command, faucet_port=port, folder=tmp_path) as network:
         done = subprocess.run(  # The check under test, with fixed arguments.
-            [sys.executable, "check.py", "--faucet", network.faucet, "--browser", browser],
+            [
+                *(sys.executable, "check.py", "--faucet", network.faucet, "--browser", browser),
+                *_application_options(network.exports),
+            ],
             cwd=client,
             env={**os.environ, "PYTHONWARNINGS": "default"},
             capture_output=True,

@@ -11,6 +11,7 @@ import click
 
 from catenula.cli.global_options import GlobalOptions, click_options, options_of
 from catenula.cli.output import Output
+from catenula.cli.timings import Timings
 
 if TYPE_CHECKING:
     from catenula.cli.session import Session
@@ -26,7 +27,10 @@ class Invocation:
     def __init__(self, context: click.Context) -> None:
         self.context = context
         self.options: GlobalOptions = options_of(context)
-        self.output = Output(as_json=bool(context.meta.get(AS_JSON)))
+        self.output = Output(
+            as_json=bool(context.meta.get(AS_JSON)),
+            timings=Timings() if self.options["timings"] else None,
+        )
 
     def run(self, body: "Callable[[Session], Awaitable[_T]]", *, serves: bool = False) -> _T:
         """Open the wallet, run ``body`` on its session, save what has changed, close.
@@ -39,11 +43,14 @@ class Invocation:
             async with open_session(self.options, self.output) as session:
                 return await body(session)
 
-        if serves:
-            from catenula.transport.event_loop import run as run_fast
-
-            return run_fast(within())
-        return run(within())
+        start = _run_fast if serves else run
+        if self.output.timings is None:
+            return start(within())
+        try:
+            with self.output.timings.measure("the whole command"):
+                return start(within())
+        finally:
+            self.output.timings.tell()
 
     def run_alone(self, body: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine that needs no wallet."""
@@ -55,6 +62,13 @@ def run(body: Coroutine[Any, Any, _T]) -> _T:
     import asyncio
 
     return asyncio.run(body)
+
+
+def _run_fast(body: Coroutine[Any, Any, _T]) -> _T:
+    """As `run`, on the fastest event loop there is."""
+    from catenula.transport import event_loop
+
+    return event_loop.run(body)
 
 
 class Command(click.Command):

@@ -8,12 +8,13 @@ people: they go to stderr, and only to a terminal. Warnings always go to stderr.
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from catenula.cli.timings import Timings
 from catenula.client.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Output:
     """The voices of one command."""
 
     as_json: bool = False
+    timings: Timings | None = None
 
     @property
     def for_people(self) -> bool:
@@ -68,6 +70,12 @@ class Output:
 
         The flows of the client of ``context`` tell it meanwhile.
         """
+        measured = nullcontext() if self.timings is None else self.timings.measure(text)
+        with measured, self._bar(text, context) as bar:
+            yield bar
+
+    @contextmanager
+    def _bar(self, text: str, context: "ClientContext | None") -> Iterator["Progress"]:
         if not self.has_audience:
             yield Progress()
             return

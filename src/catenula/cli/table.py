@@ -101,6 +101,15 @@ _STORAGE: Rows = {
     ),
 }
 
+_PROJECT: Rows = {
+    "new": LazyCommand("catenula.cli.project.scaffold:new", "Make a Rust project to start from."),
+    "test": LazyCommand("catenula.cli.project.build:test", "Run the tests of a project."),
+    "publish-and-create": LazyCommand(
+        "catenula.cli.project.build:publish_and_create",
+        "Build a project, publish it and create an application.",
+    ),
+}
+
 COMMANDS: Rows = {
     # Chains and tokens.
     "transfer": LazyCommand("catenula.cli.chain.tokens:transfer", "Send native tokens."),
@@ -179,6 +188,7 @@ COMMANDS: Rows = {
         "catenula.cli.chain.applications:execute_operation",
         "Execute an operation of an application.",
     ),
+    "project": LazyTable(_PROJECT, "Make applications in Rust."),
     # Blobs and events.
     "publish-data-blob": LazyCommand(
         "catenula.cli.chain.blobs:publish_data_blob", "Publish a file."

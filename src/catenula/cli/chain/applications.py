@@ -13,6 +13,7 @@ from catenula.cli.chain.modules import FILE, VM_RUNTIME, read_file, read_module
 from catenula.cli.command import DRY_RUN, Invocation, command
 from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID, JSON_TEXT, MODULE_ID, ManyValues
 from catenula.cli.session import Session
+from catenula.client.applications import Module
 from catenula.client.chain_client import ChainClient
 from catenula.protocol import (
     ApplicationDescription,
@@ -109,12 +110,14 @@ def create_application(
 @click.argument("publisher", type=CHAIN_ID, required=False)
 @VM_RUNTIME
 @creation_options
+@DRY_RUN
 def publish_and_create(
     invocation: Invocation,
     contract: Path,
     service: Path,
     publisher: ChainId | None,
     vm_runtime: str,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Publish CONTRACT and SERVICE and create an application of them; print its id.
@@ -123,11 +126,30 @@ def publish_and_create(
     """
     module = read_module(contract, service, vm_runtime)
     operation = creation(module.module_id, options)
+    publish_then_create(invocation, publisher, module=module, operation=operation, dry_run=dry_run)
+
+
+def publish_then_create(
+    invocation: Invocation,
+    publisher: ChainId | None,
+    *,
+    module: Module,
+    operation: CreateApplication,
+    dry_run: bool,
+) -> None:
+    """Publish a module in one block, create an application of it in the next; print its id.
+
+    A dry run tries the first block only: the second needs what the first publishes.
+    """
+    publish = PublishModule(module.module_id)
 
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
-        await make_block(session, chain, (PublishModule(module.module_id),), blobs=module.blobs)
-        await create(session, chain, operation, dry_run=False)
+        made = await make_block(session, chain, (publish,), blobs=module.blobs, dry_run=dry_run)
+        if made is None:
+            session.output.note("creating the application can only be tried after this block")
+        else:
+            await create(session, chain, operation, dry_run=False)
 
     invocation.run(body)
 

@@ -93,6 +93,7 @@ def publish_module(
 @click.argument("registry", metavar="REGISTRY_APPLICATION_ID", type=APPLICATION_ID)
 @click.argument("publisher", type=CHAIN_ID, required=False)
 @VM_RUNTIME
+@DRY_RUN
 def publish_module_with_formats(
     invocation: Invocation,
     contract: Path,
@@ -101,6 +102,7 @@ def publish_module_with_formats(
     registry: ApplicationId,
     publisher: ChainId | None,
     vm_runtime: str,
+    dry_run: bool,
 ) -> None:
     """Publish bytecode and the file FORMATS, which tells what its data look like.
 
@@ -113,10 +115,16 @@ def publish_module_with_formats(
 
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
-        await make_block(session, chain, (PublishDataBlob(blob.hash),), blobs=(blob,))
         owner = await identity(chain.context, chain.session)
         write = _write(owner, module.module_id, bytes(blob.hash))
         operations = (PublishModule(module.module_id), UserOperation(registry, write))
+        publish = PublishDataBlob(blob.hash)
+        if dry_run:
+            blobs = (blob, *module.blobs)
+            await make_block(session, chain, (publish, operations[0]), blobs=blobs, dry_run=True)
+            session.output.note("registering the formats can only be tried after they are there")
+            return
+        await make_block(session, chain, (publish,), blobs=(blob,))
         made = await make_block(session, chain, operations, blobs=module.blobs)
         await take_in_messages(session, chain, dry_run=False)
         if made is not None:

@@ -1,0 +1,1 @@
+"""``catenula project``: Rust projects of applications; the only part that needs cargo."""
