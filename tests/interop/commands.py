@@ -67,6 +67,16 @@ class Wallet:
             )
         return done.stdout
 
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command that runs until it is stopped."""
+        return subprocess.Popen(  # The programs under test, named by the test itself.
+            [*self._program, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def lines(self, *arguments: str) -> list[str]:
         """As `run`; the lines of stdout."""
         return self.run(*arguments).splitlines()

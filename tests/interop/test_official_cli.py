@@ -30,7 +30,8 @@ VALIDATORS = 4
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 
-def _program(name: str, needed: Sequence[str] = CLIENT_PROGRAMS) -> tuple[str, ...]:
+def program_of(name: str, needed: Sequence[str] = CLIENT_PROGRAMS) -> tuple[str, ...]:
+    """The command line of ours or of the reference; skips the test, loudly, where it is absent."""
     if name == "ours":
         return OURS
     found = official_program(needed)
@@ -48,14 +49,17 @@ def _storage(name: str, folder: Path) -> str:
 
 
 @contextmanager
-def _network(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningNetwork]:
+def network_of(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningNetwork]:
+    """A network of ours or of the reference's, with a faucet."""
     folder.mkdir()
     faucet_port, base = free_port(), free_port_range()
     monkeypatch.setenv("TEST_OFFSET_PORT", str(base))
     workers = ("--shards", "2") if name == "official" else ("--processes", "--workers", "2")
     command = (
         *(
-            *_program(name, NETWORK_PROGRAMS),
+            *program_of(name, NETWORK_PROGRAMS),
             "net",
             "up",
             "--validators",
@@ -76,9 +80,9 @@ def _network(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_every_command_of_the_session_ends_as_it_should(
     client: str, validators: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = _program(client)
+    program = program_of(client)
     transcript: list[Ran] = []
-    with _network(validators, tmp_path / "network", monkeypatch) as network:
+    with network_of(validators, tmp_path / "network", monkeypatch) as network:
         people = [
             Wallet(
                 program,
@@ -115,9 +119,9 @@ def _admin(
     those two files are what both makes exchange.
     """
     if client == validators:
-        return Wallet.of_exports(_program(client), network.exports, transcript)
+        return Wallet.of_exports(program_of(client), network.exports, transcript)
     home = folder / "admin"
-    admin = Wallet(_program(client), home, transcript, storage=_storage(client, home))
+    admin = Wallet(program_of(client), home, transcript, storage=_storage(client, home))
     for name in ("wallet", "keystore"):
         source = Path(network.exports[f"LINERA_{name.upper()}"])
         (home / f"{name}.json").write_bytes(source.read_bytes())

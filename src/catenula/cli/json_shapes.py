@@ -35,6 +35,7 @@ DRY_RUN = {
     "height?": "integer",
     "operations?": ["text"],
     "fees?": "amount",
+    "wasm_fuel?": "integer",
     "block_size?": "integer",
     "messages?": "integer",
     "rejected_bundles?": "integer",

@@ -58,6 +58,7 @@ def show_estimate(
         "height": height,
         "operations": names,
         "fees": format_amount(estimate.fees),
+        "wasm_fuel": estimate.wasm_fuel,
         "block_size": estimate.block_size,
         "messages": estimate.messages,
         "rejected_bundles": estimate.rejected_bundles,
@@ -67,6 +68,7 @@ def show_estimate(
         f"would propose block {height} of chain {chain.chain_id}",
         f"operations: {', '.join(names) or 'none'}",
         f"fees: {data['fees']}",
+        *([f"fuel: {estimate.wasm_fuel}"] if estimate.wasm_fuel else ()),
         f"size: {estimate.block_size} bytes",
         f"messages sent: {estimate.messages}",
     ]

@@ -1,0 +1,117 @@
+"""The feed's page with the reference's node service, on its network and on ours."""
+
+import functools
+import http.server
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import REPOSITORY
+from tests.interop import session
+from tests.interop.applications import files_of
+from tests.interop.chromium import ARGUMENTS, chromium_or_skip
+from tests.interop.commands import Wallet
+from tests.interop.networks import RunningNetwork
+from tests.interop.test_official_cli import network_of, program_of
+from tests.ports import free_port
+
+PAGE = REPOSITORY / "examples" / "applications" / "feed" / "web"
+PATIENCE_MS = 60_000
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def page_url() -> Iterator[str]:
+    handler = functools.partial(_Silent, directory=str(PAGE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium_or_skip()
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def _serving(wallet: Wallet) -> Iterator[str]:
+    """The wallet's node service; its address once it answers."""
+    port = free_port()
+    with wallet.start("service", "--port", str(port)) as process:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/ready", process)
+            yield f"http://localhost:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    pause = threading.Event()
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            pause.wait(0.1)
+        else:
+            return
+    raise AssertionError(f"the node service ended with {process.returncode}")
+
+
+def _join(program: tuple[str, ...], folder: Path, network: RunningNetwork) -> Wallet:
+    wallet = Wallet(program, folder, [], storage=f"rocksdb:{folder / 'client.db'}")
+    session.join(wallet, network.faucet)
+    return wallet
+
+
+def _post(page: Page, text: str) -> None:
+    page.get_by_label("Say something").fill(text)
+    page.get_by_role("button", name="Post", exact=True).click()
+    expect(page.locator("#posts .text").first).to_have_text(text, timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("validators", ["official", "ours"])
+def test_the_page_works_with_the_reference_s_node_service(
+    validators: str,
+    browser: Browser,
+    page_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = program_of("official")
+    with network_of(validators, tmp_path / "network", monkeypatch) as network:
+        alice, bob = (_join(program, tmp_path / name, network) for name in ("alice", "bob"))
+        feed = alice.line("publish-and-create", *files_of("feed"), "--json-argument", "null")
+        hers = alice.line("wallet", "show", "--short", "--owned")
+        with _serving(alice) as alices, _serving(bob) as bobs, browser.new_context() as context:
+            pages = [context.new_page() for _ in range(2)]
+            for page, service in zip(pages, (alices, bobs), strict=True):
+                page.goto(f"{page_url}#{urlencode({'service': service, 'application': feed})}")
+                expect(page.locator("#state")).to_have_text("live", timeout=PATIENCE_MS)
+            writer, reader = pages
+            reader.get_by_label("A chain to follow").fill(hers)
+            reader.get_by_role("button", name="Follow", exact=True).click()
+            followed = reader.locator("#followed .chain")
+            expect(followed).to_have_text([hers], timeout=PATIENCE_MS)
+            _post(writer, "Hello, Bob.")
+            _post(writer, "And again.")
+            timeline = reader.locator("#timeline .text")
+            expect(timeline).to_have_text(["And again.", "Hello, Bob."], timeout=PATIENCE_MS)
