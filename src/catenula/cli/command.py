@@ -32,19 +32,23 @@ class Invocation:
             timings=Timings() if self.options["timings"] else None,
         )
 
-    def run(self, body: "Callable[[Session], Awaitable[_T]]") -> _T:
-        """Open the wallet, run ``body`` on its session, save what has changed, close."""
+    def run(self, body: "Callable[[Session], Awaitable[_T]]", *, serves: bool = False) -> _T:
+        """Open the wallet, run ``body`` on its session, save what has changed, close.
+
+        What ``serves`` until it is stopped runs on the fastest event loop there is.
+        """
         from catenula.cli.session import open_session
 
         async def within() -> _T:
             async with open_session(self.options, self.output) as session:
                 return await body(session)
 
+        start = _run_fast if serves else run
         if self.output.timings is None:
-            return run(within())
+            return start(within())
         try:
             with self.output.timings.measure("the whole command"):
-                return run(within())
+                return start(within())
         finally:
             self.output.timings.tell()
 
@@ -58,6 +62,13 @@ def run(body: Coroutine[Any, Any, _T]) -> _T:
     import asyncio
 
     return asyncio.run(body)
+
+
+def _run_fast(body: Coroutine[Any, Any, _T]) -> _T:
+    """As `run`, on the fastest event loop there is."""
+    from catenula.transport import event_loop
+
+    return event_loop.run(body)
 
 
 class Command(click.Command):

@@ -162,7 +162,8 @@ class ApplicationCommands:
         state after it answers, as long as it is remembered. Raises `QueryRefused`.
         """
         chain_id = self.session.chain_id
-        await fetch_chain_info(self.context, chain_id)
+        if not self.context.local.chain(chain_id).is_described:
+            await fetch_chain_info(self.context, chain_id)
 
         async def ask() -> QueryOutcome:
             return await self.context.local.query_application(

@@ -76,7 +76,7 @@ def faucet(
         metrics_port,
         listener=listener_options(invocation.options),
     )
-    invocation.run(lambda session: _serve(session, chain_id, options))
+    invocation.run(lambda session: _serve(session, chain_id, options), serves=True)
 
 
 async def _serve(session: Session, chain_id: ChainId | None, options: Any) -> None:

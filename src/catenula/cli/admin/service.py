@@ -171,7 +171,7 @@ def service(
         listener=listener_options(invocation.options),
         tasks=tasks,
     )
-    invocation.run(lambda session: _serve(session, options))
+    invocation.run(lambda session: _serve(session, options), serves=True)
 
 
 def _token(path: Path | None) -> str | None:

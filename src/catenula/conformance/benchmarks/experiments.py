@@ -10,6 +10,7 @@ from catenula.conformance.benchmarks import (
     local,
     metering,
     net_up,
+    node_service,
     processes,
     wire,
 )
@@ -57,5 +58,6 @@ APPLICATION_EXPERIMENTS: tuple[Experiment, ...] = (
     applications.STATE,
     applications.COLD_START,
     applications.QUERIES,
+    node_service.QUERIES,
 )
 ALL_EXPERIMENTS = (*EXPERIMENTS, *WIRE_EXPERIMENTS, *APPLICATION_EXPERIMENTS)

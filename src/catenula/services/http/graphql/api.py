@@ -6,6 +6,7 @@ the reference does it, and its errors (``Failed to parse "…": …``) name the 
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from typing import Any, cast
 
 from graphql import (
@@ -28,6 +29,7 @@ from graphql.type import (
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.services.http.graphql.integers import widen_integers
 from catenula.services.http.graphql.introspection import DescribedSchema
+from catenula.services.http.graphql.plans import OWN, GivesUp, OwnField
 
 Resolver = Callable[[Any, Any, dict[str, Any]], Any]
 """``(parent, context, arguments)`` to a value or an awaitable; raises for an error."""
@@ -94,9 +96,7 @@ def build_api(
     for type_name, functions in resolvers.items():
         fields = cast(GraphQLObjectType, plain.type_map[type_name]).fields
         for field_name, function in functions.items():
-            fields[field_name].resolve = _resolving(
-                function, scalars.of(fields[field_name], field_name)
-            )
+            _bind(fields[field_name], function, scalars.of(fields[field_name], field_name))
     if plain.subscription_type is not None:
         for field_name, subscriber in (subscribers or {}).items():
             bound = plain.subscription_type.fields[field_name]
@@ -112,6 +112,23 @@ def build_api(
 
 def _same_value(value: Any, _info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
     return value
+
+
+def _bind(bound: GraphQLField, function: Resolver, plan: _Plan) -> None:
+    bound.resolve = _resolving(function, plan)
+    if not iscoroutinefunction(function):
+        bound.extensions = {OWN: OwnField(function, _parsing(plan))}
+
+
+def _parsing(plan: _Plan) -> Callable[[str, Any], Any]:
+    def parse(name: str, value: Any) -> Any:
+        kind, parsers = plan[name]
+        try:
+            return _parse(kind, value, parsers)
+        except _Unparsable as error:
+            raise GivesUp from error
+
+    return parse
 
 
 def _resolving(function: Resolver, plan: _Plan) -> Callable[..., Any]:

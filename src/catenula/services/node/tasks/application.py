@@ -11,8 +11,9 @@ without an id are under way nothing is asked, because the service matches their 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId
@@ -37,6 +38,19 @@ _US_PER_SECOND = 1_000_000
 
 Ask = Callable[[ChainId, ApplicationId, bytes], Awaitable[QueryOutcome]]
 Execute = Callable[[ChainId, Sequence[Operation]], Awaitable[object]]
+
+
+def watched(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task whose end by a bug is told at once."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_tell_of_bug)
+    return task
+
+
+def _tell_of_bug(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _LOGGER.error("a task processor has stopped: %s", error, exc_info=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ class ApplicationTasks:
         self._groups: dict[str | None, asyncio.Task[None]] = {}
         self._alarm: asyncio.Task[None] | None = None
         self.last_failure: Exception | None = None
-        self._asking = asyncio.create_task(self._keep_asking())
+        self._asking = watched(self._keep_asking())
 
     def wake(self) -> None:
         """Ask again soon: the chain has a new block."""
@@ -111,7 +125,7 @@ class ApplicationTasks:
         for name, tasks in actions.groups().items():
             if name not in self._groups:
                 work = self._run_group(name, tasks, is_kept=has_moved)
-                self._groups[name] = asyncio.create_task(work)
+                self._groups[name] = watched(work)
 
     def _ring_at(self, time: Timestamp) -> None:
         if self._alarm is not None:

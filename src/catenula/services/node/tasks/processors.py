@@ -21,7 +21,7 @@ from catenula.services.node.tasks.answers import (
     read_worker_state,
     register_operation,
 )
-from catenula.services.node.tasks.application import ApplicationTasks, Desk
+from catenula.services.node.tasks.application import ApplicationTasks, Desk, watched
 from catenula.services.node.tasks.settings import TaskSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class TaskProcessors:
         self._run_exactly(frozenset())
         if self._settings.controller is not None:
             self._due.set()
-            self._following = asyncio.create_task(self._follow(self._settings.controller))
+            self._following = watched(self._follow(self._settings.controller))
 
     def wake(self, chain_id: ChainId) -> None:
         """A chain has a new block."""
