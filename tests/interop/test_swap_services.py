@@ -86,5 +86,5 @@ def test_two_owners_swap_two_tokens_through_their_services(
             until(lambda: _balance(bobs, his.chain, oak, his.owner), "60.")
             assert _balance(alices, hers.chain, oak, hers.owner) == "40."
             assert _balance(bobs, his.chain, elm, his.owner) == "6."
-            with pytest.raises(Refused, match="(?i)closed"):
+            with pytest.raises(Refused, match=r"(?i)closed"):
                 ask_application(bobs, table, swap, "mutation { cancel }")
