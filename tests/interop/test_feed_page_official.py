@@ -2,11 +2,8 @@
 
 import functools
 import http.server
-import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,8 +17,8 @@ from tests.interop.applications import files_of
 from tests.interop.chromium import ARGUMENTS, chromium_or_skip
 from tests.interop.commands import Wallet
 from tests.interop.networks import RunningNetwork
+from tests.interop.node_services import serving
 from tests.interop.test_official_cli import network_of, program_of
-from tests.ports import free_port
 
 PAGE = REPOSITORY / "examples" / "applications" / "feed" / "web"
 PATIENCE_MS = 60_000
@@ -52,30 +49,6 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@contextmanager
-def _serving(wallet: Wallet) -> Iterator[str]:
-    """The wallet's node service; its address once it answers."""
-    port = free_port()
-    with wallet.start("service", "--port", str(port)) as process:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/ready", process)
-            yield f"http://localhost:{port}"
-        finally:
-            process.terminate()
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    pause = threading.Event()
-    while process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            pause.wait(0.1)
-        else:
-            return
-    raise AssertionError(f"the node service ended with {process.returncode}")
-
-
 def _join(program: tuple[str, ...], folder: Path, network: RunningNetwork) -> Wallet:
     wallet = Wallet(program, folder, [], storage=f"rocksdb:{folder / 'client.db'}")
     session.join(wallet, network.faucet)
@@ -101,7 +74,7 @@ def test_the_page_works_with_the_reference_s_node_service(
         alice, bob = (_join(program, tmp_path / name, network) for name in ("alice", "bob"))
         feed = alice.line("publish-and-create", *files_of("feed"), "--json-argument", "null")
         hers = alice.line("wallet", "show", "--short", "--owned")
-        with _serving(alice) as alices, _serving(bob) as bobs, browser.new_context() as context:
+        with serving(alice) as alices, serving(bob) as bobs, browser.new_context() as context:
             pages = [context.new_page() for _ in range(2)]
             for page, service in zip(pages, (alices, bobs), strict=True):
                 page.goto(f"{page_url}#{urlencode({'service': service, 'application': feed})}")
