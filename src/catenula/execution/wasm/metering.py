@@ -267,7 +267,11 @@ class _Scan:
 
     def unknown(self, position: int) -> int:
         """Everything that is not in the MVP; the reference calls it an unknown opcode."""
-        raise self.fail(position, f"unknown opcode {self.whole[position]}")
+        raise self.fail(
+            position,
+            f"unknown opcode {self.whole[position]} (contracts hold the Wasm MVP and sign extension;"
+            " compile with -Ctarget-cpu=mvp)",
+        )
 
     def block(self, position: int) -> int:
         """``block``: its instructions belong to the block being metered."""
