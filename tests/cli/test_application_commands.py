@@ -85,8 +85,8 @@ def test_argument_and_parameters_may_lie_in_files(network: LocalNetwork, tmp_pat
         (("publish-and-create", __file__, __file__), 1, ""),
         (
             ("execute-operation", "--application-id", NO_APPLICATION, "--operation", "0"),
-            2,
-            "hexadecimal",
+            1,
+            "InvalidHex",
         ),
     ],
 )

@@ -30,16 +30,20 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
 
     def run(self, application_id: ApplicationId, query: bytes) -> bytes:
         """Load a service with its requirements and answer ``query``."""
-        return self.ask(application_id, query)
+        try:
+            return self.ask(application_id, query)
+        finally:
+            # Instances refer to this runtime too; their memory is to go now.
+            self._instances.clear()
 
     def ask(self, application_id: ApplicationId, query: bytes) -> bytes:
         """As `run`; the instances stay for further questions, unless this one fails."""
         self._preload(application_id)
         try:
             return self.query_application(application_id, query)
-        finally:
-            # Instances refer to this runtime too; their memory is to go now.
+        except BaseException:
             self._instances.clear()
+            raise
 
     def renew(self, block: BlockContext, oracles: "Oracles") -> None:
         """Another query begins: its time, its oracles, and no operations scheduled yet."""
