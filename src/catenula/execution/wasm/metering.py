@@ -269,7 +269,7 @@ class _Scan:
         """Everything that is not in the MVP; the reference calls it an unknown opcode."""
         raise self.fail(
             position,
-            f"unknown opcode {self.whole[position]} (contracts hold the Wasm MVP and sign extension;"
+            f"unknown opcode {self.whole[position]} (allowed are the Wasm MVP and sign extension:"
             " compile with -Ctarget-cpu=mvp)",
         )
 
