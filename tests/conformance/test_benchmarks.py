@@ -14,7 +14,7 @@ import pytest
 
 from catenula.base.errors import LocalError
 from catenula.conformance.benchmarks import growth
-from catenula.conformance.benchmarks.experiments import EXPERIMENTS, WIRE_EXPERIMENTS
+from catenula.conformance.benchmarks.experiments import ALL_EXPERIMENTS, EXPERIMENTS
 from catenula.conformance.benchmarks.figures import (
     Bar,
     Experiment,
@@ -115,7 +115,7 @@ def test_every_figure_of_the_documentation_is_measured() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     measured = {
         figure.name
-        for experiment in (*EXPERIMENTS, *WIRE_EXPERIMENTS)
+        for experiment in ALL_EXPERIMENTS
         for figure in experiment.figures
     }
     assert set(documented) == measured
