@@ -113,11 +113,7 @@ def test_an_experiment_that_misses_its_data_is_passed_over_and_named(tmp_path: P
 
 def test_every_figure_of_the_documentation_is_measured() -> None:
     documented = re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
-    measured = {
-        figure.name
-        for experiment in ALL_EXPERIMENTS
-        for figure in experiment.figures
-    }
+    measured = {figure.name for experiment in ALL_EXPERIMENTS for figure in experiment.figures}
     assert set(documented) == measured
 
 
