@@ -78,7 +78,6 @@ class ApplicationTasks:
         self._due.set()
         self._groups: dict[str | None, asyncio.Task[None]] = {}
         self._alarm: asyncio.Task[None] | None = None
-        self.last_failure: Exception | None = None
         self._asking = watched(self._keep_asking())
 
     def wake(self) -> None:
@@ -162,7 +161,6 @@ class ApplicationTasks:
             await self._desk.execute(self._chain_id, outcome.operations)
 
     def _failed(self, what: str, error: Exception) -> None:
-        self.last_failure = error
         _LOGGER.warning(
             "the application %s on chain %s %s: %s",
             self._application_id,
