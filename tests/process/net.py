@@ -10,9 +10,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from catenula.base.closing import Closing
 from tests.conftest import REPOSITORY
 from tests.ports import free_port_range
 
@@ -25,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(REPOSITORY / "src"), **more}
 
 
-class NetUp:
+class NetUp(Closing):
     """A running ``catenula net up``; ready when it is made, stopped when it is left."""
 
     def __init__(self, *arguments: str, base: int | None = None) -> None:
@@ -80,15 +80,8 @@ class NetUp:
         assert self.process.returncode == 0, said
         return said
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it, unless it has ended."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.communicate(timeout=60)
