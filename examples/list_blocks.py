@@ -36,5 +36,7 @@ def main(chain_id: ChainId, faucet_url: str, folder: str | None) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     url = sys.argv[2] if len(sys.argv) > 2 else "http://localhost:8080"
     main(ChainId.parse(sys.argv[1]), url, sys.argv[3] if len(sys.argv) > 3 else None)

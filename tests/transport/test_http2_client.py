@@ -338,6 +338,10 @@ VIOLATIONS = {
     "bad headers": frame(FrameType.HEADERS, END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff\xff"),
     "a short settings frame": frame(FrameType.SETTINGS, 0, 0, b"x"),
     "a window beyond all": window_frame(0, 2**31 - 1),
+    "headers of no call": frame(FrameType.HEADERS, END_HEADERS, 2, header_block(GRPC)),
+    "headers that are cut in two": frame(FrameType.HEADERS, 0, 1) + frame(FrameType.DATA, 0, 1),
+    "headers without end": frame(FrameType.HEADERS, 0, 1)
+    + frame(FrameType.CONTINUATION, 0, 1, bytes(17_000)),
 }
 
 

@@ -7,7 +7,7 @@ connections take, how long a client may not read, and how many streams it may ab
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from catenula.base.limits import (
     MAX_PUBLIC_HEADER_BYTES,
@@ -21,14 +21,11 @@ from catenula.transport.arriving import ArrivingBody, PortBudget
 from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.grpc_web import Headers
 from catenula.transport.http1 import Answer
+from catenula.transport.http2_endpoint import FrameHandlers, Http2Endpoint
 from catenula.transport.http2_frames import (
-    ACK,
     DEFAULT_WINDOW,
     END_HEADERS,
     END_STREAM,
-    MAX_FRAME_BYTES,
-    MAX_WINDOW,
-    SETTING_FRAME_BYTES,
     SETTING_HEADER_BYTES,
     SETTING_MAX_STREAMS,
     SETTING_WINDOW,
@@ -36,7 +33,6 @@ from catenula.transport.http2_frames import (
     Frame,
     FrameReader,
     FrameType,
-    HeaderReader,
     Http2Violation,
     frame,
     goaway_frame,
@@ -44,13 +40,13 @@ from catenula.transport.http2_frames import (
     number_in,
     reset_frame,
     settings_frame,
-    settings_in,
     unpadded,
     window_frame,
 )
 
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 16 << 20
+_SENT_BYTES = 1 << 20
 _GREETING = settings_frame(
     (
         (SETTING_MAX_STREAMS, MAX_PUBLIC_STREAMS),
@@ -116,28 +112,17 @@ class Http2Exchange:
             self._connection.put(frame(FrameType.DATA, END_STREAM, self.number))
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Connection(Http2Endpoint[Http2Exchange]):
     """One connection with many streams."""
 
     def __init__(
         self, answer: Answer, budget: PortBudget, on_close: Callable[[object], None]
     ) -> None:
+        super().__init__(FrameReader(), most_sent_bytes=_SENT_BYTES)
         self._answer, self.budget, self._on_close = answer, budget, on_close
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport = cast(Any, None)
-        self._reader, self._headers = FrameReader(), HeaderReader()
-        self._exchanges: dict[int, Http2Exchange] = {}
         self._last_stream = 0
-        self._block: list[bytes] = []
-        self._block_of: Frame | None = None
-        self._unreported = 0
         self._resets = 0
-        # What the client takes: on a new stream, on the connection, in one frame.
-        self.initial_room = self._room = DEFAULT_WINDOW
-        self._frame_bytes = MAX_FRAME_BYTES
-        self._outgoing: list[bytes] = []
         self._can_send = asyncio.Event()
-        self._is_paused = self._is_leaving = self._has_settings = False
 
     # The transport's side
 
@@ -149,7 +134,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: nobody waits for answers."""
-        for number in list(self._exchanges):
+        for number in list(self._streams):
             self._drop(number)
         self._can_send.set()
         self._on_close(self)
@@ -178,37 +163,11 @@ class Http2Connection(asyncio.Protocol):
 
     # Frames
 
-    def _take(self, received: Frame) -> None:
-        if self._block_of is not None and received.kind != FrameType.CONTINUATION:
-            raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-        handle = self._HANDLERS.get(received.kind)
-        if handle is not None:
-            handle(self, received)
-
-    def _take_headers(self, received: Frame) -> None:
-        if received.stream % 2 == 0:
-            raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-        self._block_of, self._block = received, [unpadded(received)]
-        self._end_block(received)
-
-    def _take_continuation(self, received: Frame) -> None:
-        if self._block_of is None or received.stream != self._block_of.stream:
-            raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-        self._block.append(received.payload)
-        if sum(map(len, self._block)) > MAX_PUBLIC_HEADER_BYTES or not received.payload:
-            raise Http2Violation(ErrorCode.ENHANCE_YOUR_CALM)
-        self._end_block(received)
-
-    def _end_block(self, received: Frame) -> None:
-        first = self._block_of
-        if first is None or not received.flags & END_HEADERS:
-            return
-        headers = self._headers.read(b"".join(self._block))
-        self._block_of, self._block = None, []
-        known = self._exchanges.get(first.stream)
+    def _take_block(self, first: Frame, headers: dict[str, str]) -> None:
+        known = self._streams.get(first.stream)
         if known is None and first.stream > self._last_stream:
             self._begin(first.stream, headers)
-            known = self._exchanges.get(first.stream)
+            known = self._streams.get(first.stream)
         if known is not None and first.flags & END_STREAM:
             known.arriving.complete()
 
@@ -217,26 +176,23 @@ class Http2Connection(asyncio.Protocol):
         self._last_stream = number
         if (
             self._is_leaving
-            or len(self._exchanges) >= MAX_PUBLIC_STREAMS
+            or len(self._streams) >= MAX_PUBLIC_STREAMS
             or not self.budget.take_call()
         ):
             self.put(reset_frame(number, ErrorCode.REFUSED_STREAM))
             return
-        exchange = self._exchanges[number] = Http2Exchange(self, number, headers)
+        exchange = self._streams[number] = Http2Exchange(self, number, headers)
         exchange.arriving.limit_seconds(PUBLIC_BODY_SECONDS)
         exchange.task = self._loop.create_task(self._answer_one(exchange))
 
     def _take_data(self, received: Frame) -> None:
         size = len(received.payload)
-        exchange = self._exchanges.get(received.stream)
+        exchange = self._streams.get(received.stream)
         if exchange is None and not 0 < received.stream <= self._last_stream:
             raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
         self._unreported += size
-        if self._unreported > _CONNECTION_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
         if self._unreported > _CONNECTION_WINDOW // 2:
-            self.put(window_frame(0, self._unreported))
-            self._unreported = 0
+            self._report_room()
         if exchange is None:
             return
         exchange.arriving.add(unpadded(received))
@@ -249,42 +205,8 @@ class Http2Connection(asyncio.Protocol):
             self.put(window_frame(received.stream, exchange.unreported))
             exchange.unreported = 0
 
-    def _take_settings(self, received: Frame) -> None:
-        self._has_settings = True
-        if received.flags & ACK:
-            return
-        for key, value in settings_in(received.payload):
-            if key == SETTING_WINDOW:
-                self._change_rooms(value)
-            elif key == SETTING_FRAME_BYTES:
-                self._frame_bytes = max(MAX_FRAME_BYTES, min(value, 1 << 20))
-        self.put(frame(FrameType.SETTINGS, ACK, 0))
-
-    def _change_rooms(self, value: int) -> None:
-        if value > MAX_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
-        for exchange in self._exchanges.values():
-            exchange.room += value - self.initial_room
-        self.initial_room = value
+    def _take_room(self, stream: Http2Exchange | None) -> None:
         self._can_send.set()
-
-    def _take_window(self, received: Frame) -> None:
-        increment = number_in(received.payload) & MAX_WINDOW
-        exchange = self._exchanges.get(received.stream)
-        if received.stream == 0:
-            self._room += increment
-        elif exchange is not None:
-            exchange.room += increment
-        room = self._room if exchange is None else exchange.room
-        if increment == 0 or room > MAX_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
-        self._can_send.set()
-
-    def _take_ping(self, received: Frame) -> None:
-        if len(received.payload) != 8:
-            raise Http2Violation(ErrorCode.FRAME_SIZE_ERROR)
-        if not received.flags & ACK:
-            self.put(frame(FrameType.PING, ACK, 0, received.payload))
 
     def _take_reset(self, received: Frame) -> None:
         number_in(received.payload)
@@ -293,20 +215,11 @@ class Http2Connection(asyncio.Protocol):
         if self._resets > MAX_PUBLIC_RESETS:
             raise Http2Violation(ErrorCode.ENHANCE_YOUR_CALM)
 
-    def _refuse(self, received: Frame) -> None:
-        raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-
-    _HANDLERS: ClassVar[dict[int, Callable[["Http2Connection", Frame], None]]] = {
+    _HANDLERS: ClassVar[FrameHandlers] = {
+        **Http2Endpoint.COMMON_HANDLERS,
         FrameType.DATA: _take_data,
-        FrameType.HEADERS: _take_headers,
-        FrameType.CONTINUATION: _take_continuation,
-        FrameType.SETTINGS: _take_settings,
-        FrameType.WINDOW_UPDATE: _take_window,
-        FrameType.PING: _take_ping,
         FrameType.RST_STREAM: _take_reset,
-        FrameType.PUSH_PROMISE: _refuse,
     }
-    """Other frames need no reaction."""
 
     # Answering
 
@@ -316,11 +229,11 @@ class Http2Connection(asyncio.Protocol):
             if not exchange.arriving.is_complete:
                 # The answer is complete, so the rest of the request is not wanted.
                 self.put(reset_frame(exchange.number, ErrorCode.NO_ERROR))
-            if len(self._exchanges) <= _FEW_CALLS:
+            if len(self._streams) <= _FEW_CALLS:
                 self.flush()
             self._resets = max(0, self._resets - 1)
         finally:
-            if self._exchanges.pop(exchange.number, None) is not None:
+            if self._streams.pop(exchange.number, None) is not None:
                 exchange.arriving.forget()
                 self.budget.give_back_call()
 
@@ -354,7 +267,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _cut_off(self, exchange: Http2Exchange) -> None:
         """Too much is unread, and this has waited longest."""
-        if exchange.number in self._exchanges:
+        if exchange.number in self._streams:
             self.put(reset_frame(exchange.number, ErrorCode.ENHANCE_YOUR_CALM))
             self._drop(exchange.number)
 
@@ -371,24 +284,12 @@ class Http2Connection(asyncio.Protocol):
 
     def _drop(self, number: int) -> None:
         """The client does not want the answer any more."""
-        exchange = self._exchanges.pop(number, None)
+        exchange = self._streams.pop(number, None)
         if exchange is not None:
             exchange.arriving.forget()
             self.budget.give_back_call()
             if exchange.task is not None:
                 exchange.task.cancel()
-
-    def put(self, data: bytes) -> None:
-        """Send with all else that this turn of the event loop gathers."""
-        if not self._outgoing:
-            self._loop.call_soon(self.flush)
-        self._outgoing.append(data)
-
-    def flush(self) -> None:
-        """Send what was gathered, in one piece."""
-        parts, self._outgoing = self._outgoing, []
-        if parts and not self._transport.is_closing():
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     # Ending
 

@@ -9,13 +9,13 @@ back by itself: `GrpcChannel` makes another one.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 from urllib.parse import unquote
 
 from catenula.base.limits import MAX_MESSAGE_BYTES, MAX_PUBLIC_HEADER_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
+from catenula.transport.http2_endpoint import FrameHandlers, Http2Endpoint
 from catenula.transport.http2_frames import (
-    ACK,
     DEFAULT_WINDOW,
     END_HEADERS,
     END_STREAM,
@@ -24,14 +24,12 @@ from catenula.transport.http2_frames import (
     PREFACE,
     SETTING_FRAME_BYTES,
     SETTING_HEADER_BYTES,
-    SETTING_MAX_STREAMS,
     SETTING_PUSH,
     SETTING_WINDOW,
     ErrorCode,
     Frame,
     FrameReader,
     FrameType,
-    HeaderReader,
     Http2Violation,
     frame,
     goaway_frame,
@@ -39,7 +37,6 @@ from catenula.transport.http2_frames import (
     number_in,
     reset_frame,
     settings_frame,
-    settings_in,
     unpadded,
     window_frame,
 )
@@ -161,32 +158,21 @@ def _checked_size(data: bytes, position: int) -> int:
     return size
 
 
-class Http2Client(asyncio.Protocol):
+class Http2Client(Http2Endpoint[_Stream]):
     """The connection; made by a loop's ``create_connection``.
 
     ``authority`` and ``scheme`` go with every request. Refuses calls once `is_usable` is False.
     """
 
     def __init__(self, authority: str, scheme: str) -> None:
+        reader = FrameReader(from_client=False, most_bytes=_FRAME_BYTES)
+        super().__init__(reader, most_sent_bytes=_FRAME_BYTES)
         self._authority, self._scheme = authority, scheme
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport = cast(Any, None)
-        self._reader = FrameReader(from_client=False, most_bytes=_FRAME_BYTES)
-        self._headers = HeaderReader()
-        self._streams: dict[int, _Stream] = {}
         self._waiting: deque[tuple[str, _Stream]] = deque()
         self._blocked: dict[int, _Stream] = {}
         self._next_number = 1
-        self._most_streams = 100
-        self._initial_room = self._room = DEFAULT_WINDOW
-        self._frame_bytes = MAX_FRAME_BYTES
-        self._unreported = 0
-        self._block: list[bytes] = []
-        self._block_of: Frame | None = None
-        self._outgoing: list[bytes] = []
-        self._is_paused = self._is_over = self._is_leaving = False
+        self._is_over = self._has_heard = False
         self._timer: asyncio.TimerHandle | None = None
-        self._has_heard = False
 
     # Calling
 
@@ -248,7 +234,7 @@ class Http2Client(asyncio.Protocol):
         stream.number = number = self._next_number
         self._next_number += 2
         self._streams[number] = stream
-        stream.room = self._initial_room
+        stream.room = self.initial_room
         block = header_block(
             (
                 (":method", "POST"),
@@ -260,7 +246,7 @@ class Http2Client(asyncio.Protocol):
                 ("user-agent", "grpc-catenula"),
             )
         )
-        self._put(frame(FrameType.HEADERS, END_HEADERS, number, block))
+        self.put(frame(FrameType.HEADERS, END_HEADERS, number, block))
         self._send_more(stream)
 
     def _send_more(self, stream: _Stream) -> None:
@@ -273,7 +259,7 @@ class Http2Client(asyncio.Protocol):
             stream.room -= size
             self._room -= size
             flags = 0 if stream.to_send else END_STREAM
-            self._put(frame(FrameType.DATA, flags, stream.number, part))
+            self.put(frame(FrameType.DATA, flags, stream.number, part))
         if stream.to_send:
             self._blocked[stream.number] = stream
         else:
@@ -287,7 +273,7 @@ class Http2Client(asyncio.Protocol):
         """The reader of a stream has taken so many bytes: the server may send more."""
         stream.unreported += size
         if stream.unreported > _STREAM_WINDOW // 2 and stream.number in self._streams:
-            self._put(window_frame(stream.number, stream.unreported))
+            self.put(window_frame(stream.number, stream.unreported))
             stream.allowance += stream.unreported
             stream.unreported = 0
 
@@ -296,7 +282,7 @@ class Http2Client(asyncio.Protocol):
         if not stream.number:
             self._waiting = deque(each for each in self._waiting if each[1] is not stream)
         elif self._forget(stream.number) is not None:
-            self._put(reset_frame(stream.number, ErrorCode.CANCEL))
+            self.put(reset_frame(stream.number, ErrorCode.CANCEL))
 
     def _forget(self, number: int) -> _Stream | None:
         found = self._streams.pop(number, None)
@@ -338,7 +324,7 @@ class Http2Client(asyncio.Protocol):
             for received in self._reader.feed(data):
                 self._take(received)
         except Http2Violation as violation:
-            self._put(goaway_frame(0, violation.code))
+            self.put(goaway_frame(0, violation.code))
             self.close(_lost(f"http2 error: {violation}"))
 
     def pause_writing(self) -> None:
@@ -353,19 +339,8 @@ class Http2Client(asyncio.Protocol):
     def close(self, status: CallStatus | None = None) -> None:
         """End the connection; calls that run end with ``status``, by default CANCELLED."""
         self._end(status or CallStatus(StatusCode.CANCELLED, "the connection is closed here"))
-        self._flush()
+        self.flush()
         self._transport.close()
-
-    def _put(self, data: bytes) -> None:
-        """Send with all else that this turn of the event loop gathers."""
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(data)
-
-    def _flush(self) -> None:
-        parts, self._outgoing = self._outgoing, []
-        if parts and not self._transport.is_closing():
-            self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     # Being alive
 
@@ -377,36 +352,12 @@ class Http2Client(asyncio.Protocol):
 
     def _ping(self) -> None:
         self._has_heard = False
-        self._put(frame(FrameType.PING, 0, 0, b"catenula"))
+        self.put(frame(FrameType.PING, 0, 0, b"catenula"))
         self._timer = self._loop.call_later(SILENCE_SECONDS, self._check_heard)
 
     # Frames
 
-    def _take(self, received: Frame) -> None:
-        if self._block_of is not None and received.kind != FrameType.CONTINUATION:
-            raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-        handle = self._HANDLERS.get(received.kind)
-        if handle is not None:
-            handle(self, received)
-
-    def _take_headers(self, received: Frame) -> None:
-        self._block_of, self._block = received, [unpadded(received)]
-        self._end_block(received)
-
-    def _take_continuation(self, received: Frame) -> None:
-        if self._block_of is None or received.stream != self._block_of.stream:
-            raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-        self._block.append(received.payload)
-        if sum(map(len, self._block)) > MAX_PUBLIC_HEADER_BYTES or not received.payload:
-            raise Http2Violation(ErrorCode.ENHANCE_YOUR_CALM)
-        self._end_block(received)
-
-    def _end_block(self, received: Frame) -> None:
-        first = self._block_of
-        if first is None or not received.flags & END_HEADERS:
-            return
-        headers = self._headers.read(b"".join(self._block))
-        self._block_of, self._block = None, []
+    def _take_block(self, first: Frame, headers: dict[str, str]) -> None:
         stream = self._streams.get(first.stream)
         if stream is not None and first.flags & END_STREAM:
             self._conclude(stream, _status_in(headers))
@@ -422,21 +373,20 @@ class Http2Client(asyncio.Protocol):
         has_more = bool(stream.to_send)
         self._forget(stream.number)
         if has_more:
-            self._put(reset_frame(stream.number, ErrorCode.NO_ERROR))
+            self.put(reset_frame(stream.number, ErrorCode.NO_ERROR))
         stream.finish(status)
 
     def _refuse(self, stream: _Stream, status: CallStatus) -> None:
         """What the server says about a call is not to be read on."""
         self._forget(stream.number)
-        self._put(reset_frame(stream.number, ErrorCode.CANCEL))
+        self.put(reset_frame(stream.number, ErrorCode.CANCEL))
         stream.finish(status)
 
     def _take_data(self, received: Frame) -> None:
         size = len(received.payload)
         self._unreported += size
         if self._unreported > _CONNECTION_WINDOW // 2:
-            self._put(window_frame(0, self._unreported))
-            self._unreported = 0
+            self._report_room()
         stream = self._streams.get(received.stream)
         if stream is None:
             return
@@ -453,44 +403,11 @@ class Http2Client(asyncio.Protocol):
         elif stream.messages:
             stream.wake()
 
-    def _take_settings(self, received: Frame) -> None:
-        if received.flags & ACK:
-            return
-        for key, value in settings_in(received.payload):
-            if key == SETTING_WINDOW:
-                self._change_rooms(value)
-            elif key == SETTING_FRAME_BYTES:
-                self._frame_bytes = max(MAX_FRAME_BYTES, min(value, _FRAME_BYTES))
-            elif key == SETTING_MAX_STREAMS:
-                self._most_streams = value
-        self._put(frame(FrameType.SETTINGS, ACK, 0))
-        self._pump()
-
-    def _change_rooms(self, value: int) -> None:
-        if value > MAX_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
-        for stream in self._streams.values():
-            stream.room += value - self._initial_room
-        self._initial_room = value
-
-    def _take_window(self, received: Frame) -> None:
-        increment = number_in(received.payload) & MAX_WINDOW
-        stream = self._streams.get(received.stream)
-        if received.stream == 0:
-            self._room += increment
+    def _take_room(self, stream: _Stream | None) -> None:
+        if stream is None:
             self._pump()
-        elif stream is not None:
-            stream.room += increment
+        else:
             self._send_more(stream)
-        room = self._room if stream is None else stream.room
-        if increment == 0 or room > MAX_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
-
-    def _take_ping(self, received: Frame) -> None:
-        if len(received.payload) != 8:
-            raise Http2Violation(ErrorCode.FRAME_SIZE_ERROR)
-        if not received.flags & ACK:
-            self._put(frame(FrameType.PING, ACK, 0, received.payload))
 
     def _take_reset(self, received: Frame) -> None:
         code = number_in(received.payload)
@@ -514,21 +431,12 @@ class Http2Client(asyncio.Protocol):
         if not self._streams:
             self._loop.call_soon(self.close)
 
-    def _refuse_push(self, received: Frame) -> None:
-        raise Http2Violation(ErrorCode.PROTOCOL_ERROR)
-
-    _HANDLERS: ClassVar[dict[int, Callable[["Http2Client", Frame], None]]] = {
+    _HANDLERS: ClassVar[FrameHandlers] = {
+        **Http2Endpoint.COMMON_HANDLERS,
         FrameType.DATA: _take_data,
-        FrameType.HEADERS: _take_headers,
-        FrameType.CONTINUATION: _take_continuation,
-        FrameType.SETTINGS: _take_settings,
-        FrameType.WINDOW_UPDATE: _take_window,
-        FrameType.PING: _take_ping,
         FrameType.RST_STREAM: _take_reset,
         FrameType.GOAWAY: _take_goaway,
-        FrameType.PUSH_PROMISE: _refuse_push,
     }
-    """Other frames need no reaction."""
 
 
 def _lost(text: str) -> CallStatus:
