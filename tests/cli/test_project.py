@@ -53,7 +53,7 @@ def test_new_project_has_no_placeholders_left(line: CommandLine, tmp_path: Path)
     }
     assert sorted(texts) == [
         *(".cargo/config.toml", ".gitignore", "Cargo.toml", "README.md"),
-        *("src/contract.rs", "src/lib.rs", "src/service.rs", "src/state.rs"),
+        *("src/abi.rs", "src/contract.rs", "src/lib.rs", "src/service.rs", "src/state.rs"),
     ]
     assert not [name for name, text in texts.items() if "{{" in text]
     assert 'name = "my_sum_contract"' in texts["Cargo.toml"]

@@ -21,6 +21,7 @@ _PLACES = {
     "gitignore": ".gitignore",
     "README.md": "README.md",
     "lib.rs": "src/lib.rs",
+    "abi.rs": "src/abi.rs",
     "state.rs": "src/state.rs",
     "contract.rs": "src/contract.rs",
     "service.rs": "src/service.rs",

@@ -39,43 +39,16 @@ impl Contract for {{Type}}Contract {
     }
 
     async fn execute_operation(&mut self, operation: Operation) -> u64 {
-        let Operation::Add(amount) = operation;
-        let number = self.state.number.get().checked_add(amount);
-        self.state.number.set(number.expect("the number is too large"));
-        *self.state.number.get()
+        let number = operation
+            .apply(*self.state.number.get())
+            .expect("the number is too large");
+        self.state.number.set(number);
+        number
     }
 
     async fn execute_message(&mut self, _message: ()) {}
 
     async fn store(mut self) {
         self.state.save().await.expect("the state cannot be written");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::executor::block_on;
-    use linera_sdk::{Contract, ContractRuntime};
-
-    use super::{Operation, {{Type}}Contract};
-
-    fn contract() -> {{Type}}Contract {
-        block_on({{Type}}Contract::load(ContractRuntime::new()))
-    }
-
-    #[test]
-    fn operations_add_to_the_argument() {
-        let mut contract = contract();
-        block_on(contract.instantiate(40));
-        assert_eq!(block_on(contract.execute_operation(Operation::Add(2))), 42);
-        assert_eq!(*contract.state.number.get(), 42);
-    }
-
-    #[test]
-    #[should_panic(expected = "too large")]
-    fn an_overflow_is_refused() {
-        let mut contract = contract();
-        block_on(contract.instantiate(u64::MAX));
-        block_on(contract.execute_operation(Operation::Add(1)));
     }
 }
