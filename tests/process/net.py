@@ -1,14 +1,18 @@
 """``catenula net up`` as a process of its own, and the command line on its wallet."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any
 
+from catenula.base.closing import Closing
 from tests.conftest import REPOSITORY
 from tests.ports import free_port_range
 
@@ -21,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(REPOSITORY / "src"), **more}
 
 
-class NetUp:
+class NetUp(Closing):
     """A running ``catenula net up``; ready when it is made, stopped when it is left."""
 
     def __init__(self, *arguments: str, base: int | None = None) -> None:
@@ -76,15 +80,50 @@ class NetUp:
         assert self.process.returncode == 0, said
         return said
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it, unless it has ended."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.communicate(timeout=60)
+
+
+@contextmanager
+def serving(net: NetUp, *arguments: str) -> Iterator[dict[str, Any]]:
+    """A command on the administrator's wallet that serves until it is left; it must end well.
+
+    What it has told as JSON is in the dictionary when it has ended.
+    """
+    told: dict[str, Any] = {}
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**net.variables()),
+    )
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if "Press ^C" in line:
+                break
+        else:
+            raise AssertionError(f"it ended before it was ready: {''.join(said)}")
+        yield told
+    finally:
+        process.send_signal(signal.SIGINT)
+        printed, rest = process.communicate(timeout=60)
+    assert process.returncode == 0, "".join((*said, rest))
+    told.update(json.loads(printed))
+
+
+def ask(url: str, query: str, *, token: str | None = None) -> Any:
+    """The data of a GraphQL operation that succeeds; ``token`` goes with it."""
+    headers = {"content-type": "application/json"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    body = json.dumps({"query": query}).encode()
+    request = urllib.request.Request(url, data=body, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)["data"]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from catenula.cli.session import Session
 
 _T = TypeVar("_T")
+Options = Callable[[_T], _T]
+"""A decorator that gives a command function options."""
 
 AS_JSON = "catenula.as_json"
 
@@ -107,6 +109,17 @@ def command(*, json_option: bool = True, **attributes: Any) -> Callable[[Any], C
         return click.command(cls=Command, **attributes)(call)
 
     return declare
+
+
+def combined(*options: Options[Any]) -> Options[Any]:
+    """One decorator for several, in the order in which they would stand."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 DRY_RUN = click.option(

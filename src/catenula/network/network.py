@@ -13,9 +13,9 @@
 import asyncio
 import secrets
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from catenula.base.closing import AsyncClosing
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
@@ -50,7 +50,7 @@ class EmbeddedProvider:
         return found
 
 
-class Network:
+class Network(AsyncClosing):
     """A running local network. Use it as an asynchronous context manager, or call `close`."""
 
     def __init__(self, embedded: EmbeddedNetwork, options: ClientOptions = DEFAULT_OPTIONS) -> None:
@@ -82,17 +82,6 @@ class Network:
         for index in range(len(embedded.validators)):
             network._start_runner(index)
         return network
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     # Validators
 

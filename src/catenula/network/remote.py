@@ -12,9 +12,9 @@ faucet is believed in one thing, which network this is; what validators say is c
 
 import asyncio
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
+from catenula.base.closing import AsyncClosing
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.client import ClientSetup
@@ -53,7 +53,7 @@ class ClosingProvider(NodeProvider, Protocol):
         ...
 
 
-class RemoteNetwork:
+class RemoteNetwork(AsyncClosing):
     """Wallets on a network that runs elsewhere. An asynchronous context manager; or call `close`.
 
     Wallets live in memory, or with ``folder`` in a file each, readable by this user only, and are
@@ -75,17 +75,6 @@ class RemoteNetwork:
         self._folder = None if folder is None else _secret_folder(Path(folder))
         self._wallets: dict[str, NetworkWallet] = {}
         self._opening = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     @property
     def name(self) -> str:

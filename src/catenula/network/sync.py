@@ -15,9 +15,9 @@ thread but the network's own.
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
+from catenula.base.closing import Closing
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import BlockHeight
 from catenula.client import ClientOptions, Estimate
@@ -246,7 +246,7 @@ class _Network(Protocol):
 N = TypeVar("N", bound=_Network)
 
 
-class SyncWallets(Generic[N]):
+class SyncWallets(Closing, Generic[N]):
     """A network's wallets, and the thread it lives in. A context manager; else call `close`."""
 
     def __init__(self, start: Coroutine[Any, Any, N]) -> None:
@@ -257,17 +257,6 @@ class SyncWallets(Generic[N]):
         except BaseException:
             self._thread.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def admin_chain_id(self) -> ChainId:

@@ -7,25 +7,17 @@ import click
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import Amount, Timestamp
+from catenula.cli.admin.port_options import port_options
 from catenula.cli.admin.signals import stop_signal
 from catenula.cli.command import Invocation, command
 from catenula.cli.parameters import AMOUNT, CHAIN_ID, TIMESTAMP
 from catenula.cli.session import Session
 from catenula.cli.settings import listener_options
 
-_PORT = click.IntRange(0, 65_535)
-
 
 @command()
 @click.argument("chain_id", type=CHAIN_ID, required=False)
-@click.option("--port", type=_PORT, default=8080, show_default=True, help="Where it listens.")
-@click.option(
-    "--host",
-    default="0.0.0.0",
-    show_default=True,
-    help="The address of this machine it listens at.",
-)
-@click.option("--metrics-port", type=_PORT, help="Where its metrics are (default: nowhere).")
+@port_options(host="0.0.0.0")
 @click.option("--amount", type=AMOUNT, required=True, help="Tokens of each new chain.")
 @click.option(
     "--daily-claim-amount",

@@ -10,7 +10,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +20,9 @@ from catenula.cli.admin.genesis import POLICIES, policy_named
 from catenula.cli.admin.helper_script import HELPER_SCRIPT
 from catenula.cli.admin.policy_options import split_list
 from catenula.cli.admin.signals import stop_signal, until_stopped
-from catenula.cli.command import Invocation, command, run
+from catenula.cli.command import Invocation, combined, command, run
 from catenula.cli.output import Output
-from catenula.cli.parameters import AMOUNT
+from catenula.cli.parameters import AMOUNT, PORT
 from catenula.client.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ OFFSET_VARIABLE = "TEST_OFFSET_PORT"
 READY = "READY!"
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-_PORT = click.IntRange(0, 65_535)
 _COUNT = click.IntRange(min=1)
 _DEFAULT_ALLOW_LIST = "localhost"
 
@@ -44,19 +43,7 @@ def _ignored(name: str, kind: Any) -> Any:
     return click.option(f"--{name}", type=kind, hidden=True, expose_value=False)
 
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _compose(*decorators: Any) -> Callable[[_Function], _Function]:
-    def decorate(function: Any) -> Any:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-_NETWORK_OPTIONS = _compose(
+_NETWORK_OPTIONS = combined(
     click.option(
         "--other-initial-chains",
         type=click.IntRange(0, U32_MAX),
@@ -106,7 +93,7 @@ _NETWORK_OPTIONS = _compose(
     ),
 )
 
-_RUN_OPTIONS = _compose(
+_RUN_OPTIONS = combined(
     click.option(
         "--path",
         type=click.Path(path_type=Path, file_okay=False),
@@ -133,7 +120,7 @@ _RUN_OPTIONS = _compose(
         help="It gives from the n-th chain besides the admin chain, by their ids.  [default: 0]",
     ),
     click.option(
-        "--faucet-port", type=_PORT, default=8080, show_default=True, help="The faucet's port."
+        "--faucet-port", type=PORT, default=8080, show_default=True, help="The faucet's port."
     ),
     click.option(
         "--faucet-amount",

@@ -1,34 +1,22 @@
 """One option per price and limit of a policy, as the commands that set them share."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from catenula.base.integers import U64_MAX
+from catenula.cli.command import Options, combined
 from catenula.cli.parameters import AMOUNT
 from catenula.client.administration.policy import ALLOW_LIST_FIELD, LIMIT_FIELDS, PRICE_FIELDS
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _LIMIT = click.IntRange(0, U64_MAX)
 
 
-def policy_options(*, price_suffix: str) -> Callable[[_Function], _Function]:
+def policy_options(*, price_suffix: str) -> Options[Any]:
     """Add the options; the function gets one argument per field of the policy.
 
     ``price_suffix`` ends the names of prices on the command line, not those of the arguments.
     """
-
-    def decorate(function: _Function) -> _Function:
-        for option in reversed(_options(price_suffix)):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-def _options(price_suffix: str) -> list[Callable[[Any], Any]]:
     prices = [
         click.option(
             f"--{_dashed(name)}{price_suffix}",
@@ -56,7 +44,7 @@ def _options(price_suffix: str) -> list[Callable[[Any], Any]]:
             help="Applications whose messages and events cost nothing, separated by commas.",
         ),
     ]
-    return [*prices, *limits, *lists]
+    return combined(*prices, *limits, *lists)
 
 
 def _dashed(name: str) -> str:

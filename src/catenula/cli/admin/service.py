@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catenula.base.identifiers import ApplicationId, ChainId
+from catenula.cli.admin.port_options import port_options
 from catenula.cli.admin.signals import stop_signal
 from catenula.cli.admin.wallet_keeper import WalletKeeper
 from catenula.cli.command import Invocation, command
@@ -20,8 +21,6 @@ from catenula.cli.settings import listener_options
 if TYPE_CHECKING:
     from catenula.services.node.options import NodeServiceOptions
     from catenula.services.node.service import NodeService
-
-_PORT = click.IntRange(0, 65_535)
 
 
 class _NameAndSeconds(click.ParamType[tuple[str, float]]):
@@ -64,14 +63,7 @@ _OPERATOR = Parsed("name=path of a program", _operator)
 
 
 @command()
-@click.option("--port", type=_PORT, default=8080, show_default=True, help="Where it listens.")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="The address of this machine it listens at.",
-)
-@click.option("--metrics-port", type=_PORT, help="Where its metrics are (default: nowhere).")
+@port_options(host="127.0.0.1")
 @click.option("--read-only", is_flag=True, help="Answer questions, make no blocks on request.")
 @click.option(
     "--token-file",

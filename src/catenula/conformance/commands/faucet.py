@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from catenula.base.closing import Closing
 from catenula.base.errors import LocalError
 from catenula.conformance.commands.network import HOST, free_ports
 
@@ -31,7 +31,7 @@ def is_faucet_url(argument: str) -> bool:
     return argument.startswith(f"http://{HOST}:")
 
 
-class PlayedFaucet:
+class PlayedFaucet(Closing):
     """A running faucet; leaving the context ends it."""
 
     def __init__(self, folder: Path, *, chain_id: str) -> None:
@@ -62,7 +62,7 @@ class PlayedFaucet:
         try:
             self._wait(self._process)
         except BaseException:
-            self.stop()
+            self.close()
             raise
         return self
 
@@ -84,15 +84,7 @@ class PlayedFaucet:
         finally:
             connection.close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
+    def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
         if process is None:

@@ -12,9 +12,9 @@ from contextlib import ExitStack, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
+from catenula.base.closing import Closing
 from catenula.base.codec import codec_of
 from catenula.base.crypto import (
     AccountPublicKey,
@@ -84,26 +84,23 @@ def committee_file(members: Sequence[Member]) -> dict[str, object]:
     }
 
 
-class PlayedNetwork:
+class PlayedNetwork(Closing):
     """The validators' process; leaving the context ends it."""
 
     def __init__(self, members: Sequence[Member], *, workers: int, genesis: Path) -> None:
-        self._pipe, theirs = get_context("spawn").Pipe()
-        self._process = get_context("spawn").Process(
-            target=_serve, args=(theirs, tuple(members), workers, genesis.absolute()), daemon=True
-        )
+        self._pipe, self._theirs = get_context("spawn").Pipe()
+        arguments = (self._theirs, tuple(members), workers, genesis.absolute())
+        self._process = get_context("spawn").Process(target=_serve, args=arguments, daemon=True)
 
     def __enter__(self) -> Self:
         self._process.start()
+        # Else its end would never be heard.
+        self._theirs.close()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with suppress(BrokenPipeError):
+    def close(self) -> None:
+        """End the process."""
+        with suppress(ConnectionError):
             self._pipe.send(None)
         self._process.join(_STOP_SECONDS)
         if self._process.is_alive():
@@ -113,12 +110,12 @@ class PlayedNetwork:
 
     def switch(self, validator: int, *, is_running: bool) -> None:
         """Start or stop a validator; returns when that is done."""
-        self._pipe.send((validator, is_running))
-        if not self._pipe.poll(_READY_SECONDS):
-            raise LocalError(f"validator {validator} did not start or stop", retryable=False)
+        failure: str | None = "it has neither started nor stopped"
         try:
-            failure = self._pipe.recv()
-        except EOFError:
+            self._pipe.send((validator, is_running))
+            if self._pipe.poll(_READY_SECONDS):
+                failure = self._pipe.recv()
+        except (EOFError, ConnectionError):
             failure = "the process of the validators has ended"
         if failure is not None:
             raise LocalError(f"validator {validator} failed: {failure}", retryable=False)

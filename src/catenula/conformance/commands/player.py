@@ -117,7 +117,7 @@ class SessionPlayer:
         users = self._faucet_users
         if command.number not in range(min(users, default=0), max(users, default=-1) + 1):
             if self._faucet is not None:
-                self._faucet.stop()
+                self._faucet.close()
         elif self._faucet is None:
             self._start_faucet(command, stack)
 

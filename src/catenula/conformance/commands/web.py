@@ -6,9 +6,9 @@ Where it listened is part of the encoded operations, so they are changed to say 
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Self
 
+from catenula.base.closing import Closing
 from catenula.conformance.commands.network import HOST
 
 _ANSWER = b"answer"
@@ -35,7 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class AskedServer:
+class AskedServer(Closing):
     """The server, while it is entered."""
 
     def __init__(self) -> None:
@@ -46,12 +46,8 @@ class AskedServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Answer nothing any more."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

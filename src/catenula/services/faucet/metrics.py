@@ -4,8 +4,9 @@
 imports prometheus_client only then.
 """
 
-from collections.abc import Callable
 from typing import Any
+
+from catenula.services.http.metrics import WriteMetrics, counting
 
 
 class FaucetMetrics:
@@ -112,10 +113,6 @@ class _PrometheusMetrics(FaucetMetrics):
         self._stored.observe(milliseconds)
 
 
-def prometheus_metrics() -> tuple[FaucetMetrics, Callable[[], bytes]]:
+def prometheus_metrics() -> tuple[FaucetMetrics, WriteMetrics]:
     """Metrics that count, and a function that writes them in the format of Prometheus."""
-    import prometheus_client
-
-    registry = prometheus_client.CollectorRegistry()
-    metrics = _PrometheusMetrics(prometheus_client, registry)
-    return metrics, lambda: prometheus_client.generate_latest(registry)
+    return counting(_PrometheusMetrics)

@@ -4,8 +4,9 @@
 and imports prometheus_client only then.
 """
 
-from collections.abc import Callable
 from typing import Any
+
+from catenula.services.http.metrics import WriteMetrics, counting
 
 
 class NodeServiceMetrics:
@@ -69,10 +70,6 @@ class _PrometheusMetrics(NodeServiceMetrics):
         self._sockets.set(number)
 
 
-def prometheus_metrics() -> tuple[NodeServiceMetrics, Callable[[], bytes]]:
+def prometheus_metrics() -> tuple[NodeServiceMetrics, WriteMetrics]:
     """Metrics that count, and a function that writes them in the format of Prometheus."""
-    import prometheus_client
-
-    registry = prometheus_client.CollectorRegistry()
-    metrics = _PrometheusMetrics(prometheus_client, registry)
-    return metrics, lambda: prometheus_client.generate_latest(registry)
+    return counting(_PrometheusMetrics)
