@@ -5,6 +5,7 @@ Operations are made by the applications' own services, as a web page has them ma
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ import pytest
 
 from catenula.base.identifiers import AccountOwner, ApplicationId
 from catenula.client import ClientError
-from catenula.network import Network, NetworkWallet
+from catenula.network import Network, NetworkShape, NetworkWallet
 from catenula.network.chain import NetworkChain
+from catenula.network.embedded import make_network
 from catenula.network.example_applications import example_module
 from catenula.protocol import IncomingBundle
+from catenula.validator.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,18 @@ class Street:
 
 
 @asynccontextmanager
-async def _street() -> AsyncIterator[Street]:
-    async with await Network.start() as network:
+async def _street(clock: Clock | None) -> AsyncIterator[Street]:
+    embedded = make_network(NetworkShape(), random_bytes=secrets.token_bytes, clock=clock)
+    async with Network(embedded) as network:
         alice, bob, carol = [await network.wallet(name, 100) for name in ("alice", "bob", "carol")]
         yield Street(network, alice, bob, carol)
 
 
-def on_the_street(show: Callable[[Street], Awaitable[None]]) -> None:
-    """Show something on a new network."""
+def on_the_street(show: Callable[[Street], Awaitable[None]], *, clock: Clock | None = None) -> None:
+    """Show something on a new network, which goes by the machine's clock or by another one."""
 
     async def main() -> None:
-        async with _street() as street:
+        async with _street(clock) as street:
             await show(street)
 
     asyncio.run(main())

@@ -1,11 +1,21 @@
 """The swap: two owners, two tokens, one temporary chain; all or nothing, then the chain ends."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
+
+import pytest
 
 from catenula.base.identifiers import ApplicationId
+from catenula.base.integers import MICROSECONDS_PER_SECOND, Timestamp
+from catenula.execution.errors import ExecutionError
 from catenula.network import NetworkWallet
 from catenula.network.chain import NetworkChain
+from catenula.network.example_applications import example_module
 from catenula.protocol import ApplicationPermissions, ChainOwnership, MessageAction
+from catenula.testing.clock import START, ManualClock
+from catenula.testing.contracts import ContractTest
+from catenula.testing.execution_world import ALICE
 from tests.examples.street import (
     Street,
     account,
@@ -20,13 +30,16 @@ from tests.examples.street import (
     token_of,
 )
 
-EXCHANGE, CANCEL = "mutation { exchange }", "mutation { cancel }"
+EXCHANGE, REFUND = "mutation { exchange }", "mutation { refund }"
+EXCHANGE_OPERATION = b"\x00"
+TIME_TO_PAY_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A swap of 60 of alice's oak for 4 of bob's elm, as both see its chain."""
+    """A swap of 60 of alice's oak for 4 of bob's elm within an hour, as both see its chain."""
 
+    clock: ManualClock
     swap: ApplicationId
     oak: ApplicationId
     elm: ApplicationId
@@ -50,17 +63,37 @@ class Table:
         await tell(view, self.swap, mutation)
         await self._see()
 
+    def is_after_the_deadline(self) -> None:
+        """Let the time to pay end."""
+        self.clock.advance(TIME_TO_PAY_US)
+
     async def _see(self) -> None:
         await self.alices.synchronize()
         await self.bobs.synchronize()
 
 
-async def _table(street: Street) -> Table:
+def at_the_table(show: Callable[[Street, Table], Awaitable[None]]) -> None:
+    """Show something about a new swap, on a clock of its own."""
+    clock = ManualClock()
+
+    async def with_table(street: Street) -> None:
+        await show(street, await _table(street, clock))
+
+    on_the_street(with_table, clock=clock)
+
+
+def _side(wallet: NetworkWallet, token: ApplicationId, amount: int) -> dict[str, object]:
+    home = account(wallet.chain, wallet.owner)
+    return {"home": home, "token": str(token), "amount": f"{amount}."}
+
+
+async def _table(street: Street, clock: ManualClock) -> Table:
     alice, bob = street.alice, street.bob
     oak, elm = await token_of(alice, "OAK", 100), await token_of(bob, "ELM", 10)
     parameters = {
-        "first": {"home": account(alice.chain, alice.owner), "token": str(oak), "amount": "60."},
-        "second": {"home": account(bob.chain, bob.owner), "token": str(elm), "amount": "4."},
+        "first": _side(alice, oak, 60),
+        "second": _side(bob, elm, 4),
+        "deadline": clock.now() + TIME_TO_PAY_US,
     }
     swap = await created(alice.chain, "swap", parameters=parameters)
     description, _ = await alice.chain.open_chain(
@@ -70,7 +103,7 @@ async def _table(street: Street) -> Table:
         ),
     )
     place = description.chain_id
-    return Table(swap, oak, elm, await alice.take(place), await bob.take(place))
+    return Table(clock, swap, oak, elm, await alice.take(place), await bob.take(place))
 
 
 async def _held(table: Table, wallet: NetworkWallet) -> tuple[str, str]:
@@ -82,9 +115,8 @@ async def _held(table: Table, wallet: NetworkWallet) -> tuple[str, str]:
 
 
 def test_both_get_what_they_want_and_the_chain_is_closed() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
-        promise = "{ first { owner amount homeChainId } second { token } }"
+    async def show(street: Street, table: Table) -> None:
+        promise = "{ first { owner amount homeChainId } second { token } deadline }"
         assert await ask(table.alices, table.swap, promise) == {
             "first": {
                 "owner": str(street.alice.owner),
@@ -92,6 +124,7 @@ def test_both_get_what_they_want_and_the_chain_is_closed() -> None:
                 "homeChainId": str(street.alice.chain.id),
             },
             "second": {"token": str(table.elm)},
+            "deadline": table.clock.now() + TIME_TO_PAY_US,
         }
         await table.bring(street.alice, table.oak, 60)
         await table.bring(street.bob, table.elm, 4)
@@ -100,14 +133,12 @@ def test_both_get_what_they_want_and_the_chain_is_closed() -> None:
         assert await _held(table, street.alice) == ("40.", "4.")
         assert await _held(table, street.bob) == ("60.", "6.")
         assert table.alices.is_closed()
-        assert "closed" in await refusal(table.do(table.alices, CANCEL))
 
-    on_the_street(show)
+    at_the_table(show)
 
 
 def test_what_was_brought_beyond_the_price_goes_home() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+    async def show(street: Street, table: Table) -> None:
         await table.bring(street.alice, table.oak, 75)
         await table.bring(street.bob, table.elm, 4)
         await table.do(table.alices, EXCHANGE)
@@ -115,12 +146,11 @@ def test_what_was_brought_beyond_the_price_goes_home() -> None:
         assert await _held(table, street.alice) == ("40.", "4.")
         assert await _held(table, street.bob) == ("60.", "6.")
 
-    on_the_street(show)
+    at_the_table(show)
 
 
 def test_nothing_is_exchanged_while_something_is_missing() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+    async def show(street: Street, table: Table) -> None:
         await table.bring(street.alice, table.oak, 60)
         await table.bring(street.bob, table.elm, 3)
         said = await refusal(table.do(table.alices, EXCHANGE))
@@ -128,79 +158,173 @@ def test_nothing_is_exchanged_while_something_is_missing() -> None:
         assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
         assert not table.alices.is_closed()
 
-    on_the_street(show)
+    at_the_table(show)
 
 
-def test_either_may_cancel_and_both_get_back_what_they_brought() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+def test_before_the_deadline_nobody_takes_back() -> None:
+    async def show(street: Street, table: Table) -> None:
+        await table.bring(street.alice, table.oak, 60)
+        table.clock.advance(TIME_TO_PAY_US - 1)
+        said = await refusal(table.do(table.alices, REFUND))
+        assert "the deadline has not passed yet" in said
+        assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
+        assert not table.alices.is_closed()
+
+    at_the_table(show)
+
+
+def test_from_the_deadline_on_a_refund_brings_everything_home_once() -> None:
+    async def show(street: Street, table: Table) -> None:
         await table.bring(street.alice, table.oak, 60)
         await table.bring(street.bob, table.elm, 3)
-        await table.do(table.bobs, CANCEL)
+        table.is_after_the_deadline()
+        await table.do(table.alices, REFUND)
         await street.network.settled()
         assert await _held(table, street.alice) == ("100.", "0.")
         assert await _held(table, street.bob) == ("0.", "10.")
-        assert table.alices.is_closed()
+        for view in (table.alices, table.bobs):
+            assert view.is_closed()
+            assert "closed" in await refusal(table.do(view, REFUND))
 
-    on_the_street(show)
+    at_the_table(show)
+
+
+def test_a_refund_does_not_wait_for_an_owner_who_brought_nothing() -> None:
+    async def show(street: Street, table: Table) -> None:
+        await table.bring(street.alice, table.oak, 60)
+        table.is_after_the_deadline()
+        await table.do(table.alices, REFUND)
+        await street.network.settled()
+        assert await _held(table, street.alice) == ("100.", "0.")
+        assert await _held(table, street.bob) == ("0.", "10.")
+
+    at_the_table(show)
+
+
+def test_from_the_deadline_on_nothing_is_exchanged() -> None:
+    async def show(street: Street, table: Table) -> None:
+        await table.bring(street.alice, table.oak, 60)
+        await table.bring(street.bob, table.elm, 4)
+        table.is_after_the_deadline()
+        said = await refusal(table.do(table.bobs, EXCHANGE))
+        assert "the deadline has passed" in said
+        assert not table.bobs.is_closed()
+
+    at_the_table(show)
+
+
+def test_nothing_is_taken_back_after_the_exchange() -> None:
+    async def show(street: Street, table: Table) -> None:
+        await table.bring(street.alice, table.oak, 60)
+        await table.bring(street.bob, table.elm, 4)
+        await table.do(table.bobs, EXCHANGE)
+        table.is_after_the_deadline()
+        assert "closed" in await refusal(table.do(table.alices, REFUND))
+        await street.network.settled()
+        assert await _held(table, street.alice) == ("40.", "4.")
+        assert await _held(table, street.bob) == ("60.", "6.")
+
+    at_the_table(show)
 
 
 def test_tokens_that_come_after_the_end_bounce_home() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+    async def show(street: Street, table: Table) -> None:
         await table.bring(street.bob, table.elm, 4)
-        await table.do(table.bobs, CANCEL)
+        table.is_after_the_deadline()
+        await table.do(table.bobs, REFUND)
         await table.send(street.alice, table.oak, 60)
         (bundle,) = await received(table.alices)
         assert bundle.action is MessageAction.REJECT
         await street.network.settled()
         assert await _held(table, street.alice) == ("100.", "0.")
 
-    on_the_street(show)
+    at_the_table(show)
 
 
 def test_nobody_takes_from_the_swap_s_account_past_the_swap() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+    async def show(street: Street, table: Table) -> None:
         await table.bring(street.alice, table.oak, 60)
         mine = account(street.bob.chain, street.bob.owner)
         owner = table.swap.owner()
         said = await refusal(send(table.bobs, table.oak, 60, source=owner, to=mine))
         assert f"only its owner may use the account of {owner}" in said
 
-    on_the_street(show)
+    at_the_table(show)
 
 
 def test_nothing_else_runs_on_the_temporary_chain() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+    async def show(street: Street, table: Table) -> None:
         counter = await created(street.alice.chain, "counter", parameters={"limit": 10}, argument=0)
         height = await table.alices.height()
         await refusal(tell(table.alices, counter, "mutation { add(amount: 1) }"))
         await refusal(table.alices.close())
         assert await table.alices.height() == height
 
-    on_the_street(show)
+    at_the_table(show)
 
 
-def test_a_stranger_neither_exchanges_nor_cancels() -> None:
-    async def show(street: Street) -> None:
-        table = await _table(street)
+@pytest.mark.parametrize("mutation", [EXCHANGE, REFUND])
+def test_a_stranger_neither_exchanges_nor_takes_back(mutation: str) -> None:
+    async def show(street: Street, table: Table) -> None:
+        await table.bring(street.alice, table.oak, 60)
+        await table.bring(street.bob, table.elm, 4)
+        if mutation == REFUND:
+            table.is_after_the_deadline()
+        carols = await street.carol.follow(table.alices.id)
+        await carols.synchronize()
+        await refusal(tell(carols, table.swap, mutation))
         # On a chain of her own she may run the swap, but it is not hers to end.
-        said = await refusal(tell(street.carol.chain, table.swap, CANCEL))
+        said = await refusal(tell(street.carol.chain, table.swap, mutation))
         assert "only the two owners may do this" in said
 
-    on_the_street(show)
+    at_the_table(show)
 
 
-def test_a_swap_of_a_token_for_itself_is_not_created() -> None:
-    async def show(street: Street) -> None:
-        alice = street.alice
-        oak = await token_of(alice, "OAK", 100)
-        side = {"home": account(alice.chain, alice.owner), "token": str(oak), "amount": "1."}
-        said = await refusal(
-            created(alice.chain, "swap", parameters={"first": side, "second": side})
-        )
-        assert "the two tokens are the same" in said
+# On a chain in memory, whose clock and whose blocks' time are the test's.
 
-    on_the_street(show)
+
+def _parameters(test: ContractTest, *, deadline: int) -> dict[str, Any]:
+    """A swap of two new tokens between chains of the same owner."""
+    supply = {"accounts": {str(ALICE): "10."}}
+    tokens = [
+        test.deploy(*example_module("token"), parameters={"ticker": name}, argument=supply)
+        for name in ("OAK", "ELM")
+    ]
+    home = {"chain_id": str(test.chain.chain_id), "owner": str(ALICE)}
+    first, second = [
+        {"home": home, "token": str(token.application_id), "amount": "1."} for token in tokens
+    ]
+    return {"first": first, "second": second, "deadline": deadline}
+
+
+def test_a_swap_of_a_token_for_itself_or_for_nothing_is_not_created() -> None:
+    test = ContractTest()
+    parameters = _parameters(test, deadline=2**63)
+    itself = {**parameters, "second": parameters["first"]}
+    with pytest.raises(ExecutionError, match="the two tokens are the same"):
+        test.deploy(*example_module("swap"), parameters=itself)
+    nothing = {**parameters, "second": {**parameters["second"], "amount": "0."}}
+    with pytest.raises(ExecutionError, match="one side brings nothing"):
+        test.deploy(*example_module("swap"), parameters=nothing)
+
+
+@pytest.mark.parametrize("parts_of_a_second", [1, 1_000])
+def test_a_deadline_that_is_not_in_microseconds_is_refused(parts_of_a_second: int) -> None:
+    test = ContractTest()
+    test.chain.timestamp = START
+    tomorrow = (START // MICROSECONDS_PER_SECOND + 24 * 3600) * parts_of_a_second
+    with pytest.raises(ExecutionError, match="the deadline has passed, or is not in microseconds"):
+        test.deploy(*example_module("swap"), parameters=_parameters(test, deadline=tomorrow))
+
+
+def test_a_block_that_is_dated_back_does_not_exchange_after_the_deadline() -> None:
+    test = ContractTest()
+    deadline = test.chain.timestamp + 1
+    parameters = _parameters(test, deadline=deadline)
+    swap = test.deploy(*example_module("swap"), parameters=parameters)
+    with pytest.raises(ExecutionError, match="still to come"):
+        swap.execute(EXCHANGE_OPERATION)
+    test.world.oracles.now = Timestamp(deadline)
+    assert test.chain.timestamp < deadline
+    with pytest.raises(ExecutionError, match="AssertBefore"):
+        swap.execute(EXCHANGE_OPERATION)

@@ -1,6 +1,7 @@
 """The swap through node services: the reference's on our network, ours on its and on ours."""
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def _side(mine: Claimed, token: str, amount: int) -> dict[str, object]:
     return {"home": home, "token": token, "amount": f"{amount}."}
 
 
+def _microseconds_from_now(seconds: int) -> int:
+    return (int(time.time()) + seconds) * 1_000_000
+
+
 def _balance(service: str, chain: str, token: str, owner: str) -> str:
     answer = ask_application(service, chain, token, f'{{ balance(owner: "{owner}") }}')
     balance: str = answer["balance"]
@@ -59,7 +64,8 @@ def test_two_owners_swap_two_tokens_through_their_services(
         alice, hers = _join(client, tmp_path / "alice", network)
         bob, his = _join(client, tmp_path / "bob", network)
         oak, elm = _token(alice, hers, "OAK", 100), _token(bob, his, "ELM", 10)
-        swap = _create(alice, "swap", {"first": _side(hers, oak, 60), "second": _side(his, elm, 4)})
+        sides = {"first": _side(hers, oak, 60), "second": _side(his, elm, 4)}
+        swap = _create(alice, "swap", {**sides, "deadline": _microseconds_from_now(3600)})
         (table,) = alice.lines(
             *("open-multi-owner-chain", "--from", hers.chain, "--multi-leader-rounds", "10"),
             *("--owners", json.dumps({hers.owner: 100, his.owner: 100})),
@@ -87,4 +93,4 @@ def test_two_owners_swap_two_tokens_through_their_services(
             assert _balance(alices, hers.chain, oak, hers.owner) == "40."
             assert _balance(bobs, his.chain, elm, his.owner) == "6."
             with pytest.raises(Refused, match=r"(?i)closed"):
-                ask_application(bobs, table, swap, "mutation { cancel }")
+                ask_application(bobs, table, swap, "mutation { refund }")

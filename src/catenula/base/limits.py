@@ -105,8 +105,9 @@ MAX_LOG_VALUES_PER_READ = 10_000
 MAX_ACTIVE_EPOCHS = 10_000
 """Epochs a chain may start with; no network gets near, and the range comes from a description."""
 
-MAX_CALL_DEPTH = 100
-"""Nested calls of one action; bounds the host's own stack, far beyond what applications do."""
+MAX_CALL_DEPTH = 40
+"""Guests active on one thread, of whatever kind, each run by the one before; bounds the frames of
+the host in between. The reference has no bound."""
 
 MAX_TIMEOUT_WAITS = 1_000
 """Rounds that `ChainClient.commit` waits through before it gives up."""
@@ -411,7 +412,7 @@ MAX_CACHED_DESCRIPTIONS = 1_024
 """Descriptions of applications that a process keeps decoded."""
 
 MIN_RECURSION_LIMIT = 8_000
-"""Python's frames where guests run: `MAX_GUEST_DEPTH` times `MAX_NESTED_ALLOCATIONS` and more."""
+"""Python's frames where guests run: `MAX_CALL_DEPTH` times `MAX_NESTED_ALLOCATIONS` and more."""
 
 MAX_GUEST_PASSED_ELEMENTS = 1_000_000
 """Elements of lists that one instance may pass to the host in all; bytes and texts have none."""
@@ -433,9 +434,6 @@ MAX_COMPILED_MODULES = 256
 
 MAX_MODULE_CACHE_BYTES = 1 << 30
 """Compiled modules on disk; the least recently used go first."""
-
-MAX_GUEST_DEPTH = 40
-"""Guests that may call each other on one thread; bounds the frames of the host in between."""
 
 MAX_NESTED_STACK_BYTES = 3 << 20
 """Stack that guests and host may have used when another guest is entered; threads have 8 MiB."""

@@ -12,7 +12,6 @@ from typing import NamedTuple, TypeVar
 from catenula.base.compression import compress
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import U32, Amount, Timestamp
-from catenula.base.limits import MAX_CALL_DEPTH
 from catenula.execution import accounts, blobs, epochs, queries, streams
 from catenula.execution.accounts import Authority
 from catenula.execution.applications import BytecodeSource, ContractInstance, ContractModule
@@ -21,6 +20,7 @@ from catenula.execution.chain_creation import open_chain
 from catenula.execution.environment import HttpRequest
 from catenula.execution.errors import ExecutionError, runtime_error
 from catenula.execution.executor import Executor, MessageContext
+from catenula.execution.nesting import enter_guest, leave_guest
 from catenula.execution.permissions import is_permitted
 from catenula.execution.resources import NO_RESOURCES, ActionBudget, Grant, MessageResources
 from catenula.protocol import (
@@ -121,7 +121,11 @@ class ContractRuntime(BaseRuntime[ContractModule]):
             instance = self._instances[application_id] = module.instance(self)
             self._frames.pop()
         self._frames.append(Frame(application_id, description, caller, signer))
-        result = entry(instance)
+        enter_guest()
+        try:
+            result = entry(instance)
+        finally:
+            leave_guest()
         self._frames.pop()
         return result
 
@@ -296,8 +300,6 @@ class ContractRuntime(BaseRuntime[ContractModule]):
             raise runtime_error("ReentrantCall", application_id=callee)
         if self._finalizing:
             raise runtime_error("CrossApplicationCallInFinalize")
-        if len(self._frames) >= MAX_CALL_DEPTH:
-            raise runtime_error("ExcessiveCallDepth", maximum=MAX_CALL_DEPTH)
         frame = self._frame
         return self._call(
             callee,

@@ -13,6 +13,7 @@ from catenula.execution.base_runtime import BaseRuntime, Frame
 from catenula.execution.environment import HttpRequest
 from catenula.execution.errors import runtime_error
 from catenula.execution.executor import BlockContext, Executor
+from catenula.execution.nesting import enter_guest, leave_guest
 from catenula.execution.resources import ActionBudget
 from catenula.protocol import ApplicationDescription, HttpResponse, UserOperation
 
@@ -68,7 +69,11 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
         instance = self._instances.get(application_id)
         if instance is None:
             instance = self._instances[application_id] = module.instance(self)
-        response = instance.handle_query(query)
+        enter_guest()
+        try:
+            response = instance.handle_query(query)
+        finally:
+            leave_guest()
         self._frames.pop()
         return response
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from catenula.base.limits import MAX_GUEST_DEPTH
+from catenula.base.limits import MAX_CALL_DEPTH
 from catenula.execution.errors import ExecutionError
 from catenula.testing.contracts import Application, ContractTest
 from tests.execution.wasm.guests import wat
@@ -52,13 +52,13 @@ def chain_of_calls(count: int, levels: int = 0) -> tuple[Application, bytes]:
 
 
 def test_applications_call_each_other_as_deep_as_the_limit() -> None:
-    application, argument = chain_of_calls(MAX_GUEST_DEPTH)
+    application, argument = chain_of_calls(MAX_CALL_DEPTH)
     fuel_of_one = application.execute(b"").wasm_fuel
-    assert application.execute(argument).wasm_fuel > MAX_GUEST_DEPTH * fuel_of_one
+    assert application.execute(argument).wasm_fuel > MAX_CALL_DEPTH * fuel_of_one
 
 
 def test_one_call_deeper_is_refused() -> None:
-    application, argument = chain_of_calls(MAX_GUEST_DEPTH + 1)
+    application, argument = chain_of_calls(MAX_CALL_DEPTH + 1)
     with pytest.raises(ExecutionError, match="ExcessiveCallDepth"):
         application.execute(argument)
     assert application.execute(b"").wasm_fuel

@@ -4,7 +4,7 @@ use linera_sdk::{
     linera_base_types::{Account, AccountOwner, Amount, ApplicationId, WithContractAbi},
     Contract, ContractRuntime,
 };
-use swap::{Operation, Parameters, Side, SwapAbi};
+use swap::{Operation, Parameters, Side, Split, SwapAbi};
 use token::{Operation as TokenOperation, Response as TokenResponse, TokenAbi};
 
 pub struct SwapContract {
@@ -28,7 +28,11 @@ impl Contract for SwapContract {
     }
 
     async fn instantiate(&mut self, _argument: ()) {
-        let Parameters { first, second } = self.runtime.application_parameters();
+        let Parameters {
+            first,
+            second,
+            deadline,
+        } = self.runtime.application_parameters();
         assert!(
             first.token.forget_abi() != second.token.forget_abi(),
             "the two tokens are the same"
@@ -37,18 +41,36 @@ impl Contract for SwapContract {
             first.amount > Amount::ZERO && second.amount > Amount::ZERO,
             "one side brings nothing"
         );
+        // A deadline in seconds or milliseconds ends here too.
+        assert!(
+            self.runtime.system_time() < deadline,
+            "the deadline has passed, or is not in microseconds"
+        );
     }
 
     async fn execute_operation(&mut self, operation: Operation) {
-        let Parameters { first, second } = self.runtime.application_parameters();
+        let Parameters {
+            first,
+            second,
+            deadline,
+        } = self.runtime.application_parameters();
         let signer = self.runtime.authenticated_signer();
         assert!(
             signer == Some(first.home.owner) || signer == Some(second.home.owner),
             "only the two owners may do this"
         );
+        let now = self.runtime.system_time();
+        if let Err(reason) = operation.check_time(now.micros(), deadline.micros()) {
+            panic!("{reason}");
+        }
         match operation {
-            Operation::Exchange => self.exchange(&first, &second),
-            Operation::Cancel => {
+            Operation::Exchange => {
+                // Who proposes a block chooses its time, and could choose one that is long past.
+                // The clocks of the validators cannot be set back.
+                self.runtime.assert_before(deadline);
+                self.exchange(&first, &second);
+            }
+            Operation::Refund => {
                 self.give_back(&first);
                 self.give_back(&second);
             }
@@ -66,26 +88,26 @@ impl Contract for SwapContract {
 }
 
 impl SwapContract {
-    /// Both get what they want; what came beyond that goes back to who brought it.
     fn exchange(&mut self, first: &Side, second: &Side) {
         for (side, other) in [(first, second), (second, first)] {
             let here = self.balance(side.token);
-            assert!(
-                here >= side.amount,
-                "{} of {} are still to come",
-                side.amount.saturating_sub(here),
-                side.amount
-            );
-            self.pay(side.token, side.amount, other.home);
-            self.give_back(side);
+            match Split::of(here.to_attos(), side.amount.to_attos()) {
+                Ok(Split { price, surplus }) => {
+                    self.pay(side.token, Amount::from_attos(price), other.home);
+                    self.pay(side.token, Amount::from_attos(surplus), side.home);
+                }
+                Err(missing) => panic!(
+                    "{} of {} are still to come",
+                    Amount::from_attos(missing),
+                    side.amount
+                ),
+            }
         }
     }
 
     fn give_back(&mut self, side: &Side) {
         let here = self.balance(side.token);
-        if here > Amount::ZERO {
-            self.pay(side.token, here, side.home);
-        }
+        self.pay(side.token, here, side.home);
     }
 
     fn account(&mut self) -> AccountOwner {
@@ -102,6 +124,9 @@ impl SwapContract {
     }
 
     fn pay(&mut self, token: ApplicationId<TokenAbi>, amount: Amount, to: Account) {
+        if amount == Amount::ZERO {
+            return;
+        }
         let owner = self.account();
         let transfer = TokenOperation::Transfer { owner, amount, to };
         self.runtime.call_application(true, token, &transfer);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, Object, Request, Response, Schema, SimpleObject};
 use linera_sdk::{
-    linera_base_types::{AccountOwner, Amount, ChainId, WithServiceAbi},
+    linera_base_types::{AccountOwner, Amount, ChainId, Timestamp, WithServiceAbi},
     Service, ServiceRuntime,
 };
 use swap::{Operation, Parameters, Side, SwapAbi};
@@ -75,6 +75,11 @@ impl Query {
     async fn second(&self) -> Promise {
         self.runtime.application_parameters().second.into()
     }
+
+    /// Exchanges come before it, refunds from it on; in microseconds since 1970.
+    async fn deadline(&self) -> Timestamp {
+        self.runtime.application_parameters().deadline
+    }
 }
 
 struct Mutation {
@@ -90,8 +95,8 @@ impl Mutation {
     }
 
     /// Both get back what they brought, and the chain ends.
-    async fn cancel(&self) -> bool {
-        self.runtime.schedule_operation(&Operation::Cancel);
+    async fn refund(&self) -> bool {
+        self.runtime.schedule_operation(&Operation::Refund);
         true
     }
 }

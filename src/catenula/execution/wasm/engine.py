@@ -53,7 +53,7 @@ class Engine:
         is_time_up: Callable[[], bool],
     ) -> None:
         self.is_contract = is_contract
-        # How deep guests may call each other must not depend on who runs them (`MAX_GUEST_DEPTH`).
+        # How deep guests may call each other must not depend on who runs them (`MAX_CALL_DEPTH`).
         sys.setrecursionlimit(max(sys.getrecursionlimit(), MIN_RECURSION_LIMIT))
         self._library = library()
         self._engine = self._library.functions.wasm_engine_new_with_config(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from catenula.base.errors import LocalError
 from catenula.base.limits import (
-    MAX_GUEST_DEPTH,
     MAX_GUEST_LINE_CHARACTERS,
     MAX_GUEST_PASSED_BYTES,
     MAX_GUEST_PASSED_ELEMENTS,
@@ -64,14 +63,13 @@ _I64_VALUE = 1
 
 
 class _Running(threading.local):
-    """The guest that runs on this thread, and how deep it is nested.
+    """The guest that runs on this thread, and what of the thread's stack is in use.
 
     ``address`` is where on the stack the latest call was that may run another guest, and
     ``bottom`` where the first of the calls now open was.
     """
 
     guest: "Guest | None" = None
-    depth = 0
     has_stack = False
     address = 0
     bottom = 0
@@ -137,20 +135,20 @@ def is_time_up() -> bool:
     return guest is not None and guest.is_time_up()
 
 
-def _descend() -> None:
-    """A guest is about to be entered; each level takes from the stack of this thread."""
+def _check_stack() -> None:
+    """A guest is about to be entered; it needs enough of the stack of this thread."""
     running = _running
-    if running.depth == 0:
+    if running.guest is None:
         running.bottom = 0
         if not running.has_stack:
             require_stack()
             running.has_stack = True
-    elif running.bottom == 0:
+        return
+    if running.bottom == 0:
         running.bottom = running.address
-    used_bytes = max(0, running.bottom - running.address) if running.depth else 0
-    if running.depth >= MAX_GUEST_DEPTH or used_bytes > MAX_NESTED_STACK_BYTES:
-        raise runtime_error("ExcessiveCallDepth", depth=running.depth, stack_bytes=used_bytes)
-    running.depth += 1
+    used_bytes = max(0, running.bottom - running.address)
+    if used_bytes > MAX_NESTED_STACK_BYTES:
+        raise runtime_error("ExcessiveCallDepth", stack_bytes=used_bytes)
 
 
 class Guest:
@@ -189,7 +187,7 @@ class Guest:
         if function is None:
             raise ExecutionError("WasmError", reason=f"the module does not export {name}")
         previous = _running.guest
-        _descend()
+        _check_stack()
         _running.guest = self
         self._engine.ticker.guest_enters()
         try:
@@ -203,7 +201,6 @@ class Guest:
         finally:
             self._engine.ticker.guest_leaves()
             _running.guest = previous
-            _running.depth -= 1
         return int(slots[0]) & 0xFFFF_FFFF
 
     def _lower(self, argument: Any, kind: Bytes | List) -> tuple[int, int]:

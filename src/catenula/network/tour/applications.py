@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
+from catenula.base.integers import MICROSECONDS_PER_SECOND
 from catenula.network.chain import NetworkChain
 from catenula.network.embedded_validator import EmbeddedValidator
 from catenula.network.example_applications import example_module
@@ -25,6 +26,7 @@ from catenula.protocol import (
 )
 
 OAK, ELM = "OAK", "ELM"
+TIME_TO_PAY_US = 24 * 3600 * MICROSECONDS_PER_SECOND
 
 
 async def publish_a_token(stage: Stage) -> None:
@@ -69,6 +71,7 @@ async def swap_tokens(stage: Stage) -> None:
             {
                 "first": _side(alice, oak, 200),
                 "second": _side(bob, elm, 40),
+                "deadline": stage.network.embedded.clock.now() + TIME_TO_PAY_US,
             }
         ),
     )
@@ -78,6 +81,11 @@ async def swap_tokens(stage: Stage) -> None:
     await stage.refused(
         "while bob's tokens are missing nothing is exchanged",
         table.query_and_execute(swap, _graphql("mutation { exchange }")),
+        "BlockRefused",
+    )
+    await stage.refused(
+        "until the deadline alice leaves hers where they are",
+        table.query_and_execute(swap, _graphql("mutation { refund }")),
         "BlockRefused",
     )
     await _send(bob, elm, 40, to=table, owner=swap.owner())
