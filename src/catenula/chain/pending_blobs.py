@@ -160,9 +160,8 @@ class PendingBlobs:
 
     def save(self, batch: Batch) -> None:
         """Append the writes of everything that changed."""
-        if self._heads.has_pending_changes() or self._contents.has_pending_changes():
-            self._heads.save(batch)
-            self._contents.save(batch)
+        self._heads.save(batch)
+        self._contents.save(batch)
 
     def rollback(self) -> None:
         """Forget all changes since the last save."""

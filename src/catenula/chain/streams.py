@@ -74,8 +74,7 @@ class EventStreams:
 
     def save(self, batch: Batch) -> None:
         """Append the writes of all changed streams."""
-        if self._states.has_pending_changes():
-            self._states.save(batch)
+        self._states.save(batch)
 
     def rollback(self) -> None:
         """Forget all changes since the last save."""

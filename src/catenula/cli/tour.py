@@ -4,7 +4,6 @@ Results go to stdout. On a terminal the story is told on stderr while it happens
 the summary; otherwise the story is the result, in plain lines, or one JSON object with ``--json``.
 """
 
-import asyncio
 import json
 import shutil
 import sys
@@ -40,11 +39,12 @@ _INDENT = " " * 9
 def tour(as_json: bool, keep: Path | None, engine: str) -> None:
     """Start a network of four validators and show what it can do, every claim checked."""
     from catenula.network.tour import run_tour
+    from catenula.transport import event_loop
 
     narrator = _narrator(as_json=as_json)
     folder = _prepare(keep)
     try:
-        report = asyncio.run(run_tour(folder, narrator, engine=engine))
+        report = event_loop.run(run_tour(folder, narrator, engine=engine))
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)

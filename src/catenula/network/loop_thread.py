@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from catenula.base.errors import LocalError
 from catenula.base.threads import start_guest_thread
+from catenula.transport.event_loop import loop_factory
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class LoopThread:
     """The thread; `close` ends it."""
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = (loop_factory() or asyncio.new_event_loop)()
         self._thread = start_guest_thread(self._serve, name=name)
 
     def _serve(self) -> None:

@@ -94,10 +94,14 @@ class MemoryStore(Store):
         self._check_open()
         partitions = [(self.partition(root), batch) for root, batch in groups]
         with self._lock:
-            raised = check_fences(fences, [self._tokens.get(fence.scope, 0) for fence in fences])
-            self._tokens.update((fence.scope, fence.token) for fence in raised)
+            if fences:
+                self._apply_fences(fences)
             for partition, batch in partitions:
                 partition.apply(batch)
+
+    def _apply_fences(self, fences: Sequence[Fence]) -> None:
+        raised = check_fences(fences, [self._tokens.get(fence.scope, 0) for fence in fences])
+        self._tokens.update((fence.scope, fence.token) for fence in raised)
 
     def roots(self, prefix: bytes = b"") -> list[bytes]:
         """The roots with at least one key that start with ``prefix``, ascending."""

@@ -128,6 +128,9 @@ class View(ABC):
 
     ``_hash`` remembers the content hash until the next write access. A ``HASHED`` class also
     stores it (the memo, spec 03 §3): its content lives below ``01`` and the memo at ``02``.
+
+    A ``TRACKED`` class notes every write access in `touched`, so that structs pass over its views
+    while they are clean; other views are always taken for touched.
     """
 
     __slots__ = (
@@ -138,9 +141,11 @@ class View(ABC):
         "base_key",
         "context",
         "outer_key",
+        "touched",
     )
 
     HASHED: ClassVar[bool] = False
+    TRACKED: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.outer_key = context.base_key
@@ -148,6 +153,8 @@ class View(ABC):
         self._stored_hash: bytes | Marker | None = None
         self._memo_key = b""
         self._emptied = False
+        self.touched = not self.TRACKED
+        """False only when saving would write nothing and a rollback would change nothing."""
         if self.HASHED:
             self._memo_key = context.base_key + MEMO_TAG
             self._hash = self._stored_hash = UNKNOWN
@@ -201,8 +208,9 @@ class View(ABC):
 
     def save(self, batch: Batch) -> None:
         """Append all pending writes to ``batch`` and take them for stored."""
-        self.write_pending(batch)
-        self.mark_saved()
+        if self.touched:
+            self.write_pending(batch)
+            self.mark_saved()
 
     def write_pending(self, batch: Batch) -> bool:
         """Append the pending writes without marking them saved.
@@ -221,14 +229,19 @@ class View(ABC):
             self._hash = None
             self._emptied = False
         self._stored_hash = self._hash
+        self.touched = not self.TRACKED
 
     def rollback(self) -> None:
         """Forget the pending changes."""
-        self._rollback()
-        self._hash = self._stored_hash
+        if self.touched:
+            self._rollback()
+            self._hash = self._stored_hash
+            self.touched = not self.TRACKED
 
     def has_pending_changes(self) -> bool:
         """Whether `save` would write something that is not stored."""
+        if not self.touched:
+            return False
         if self._has_pending():
             return True
         if not self._memo_key or self._hash is self._stored_hash:
@@ -238,6 +251,7 @@ class View(ABC):
     def clear(self) -> None:
         """Stage the default content."""
         self._hash = None
+        self.touched = True
         self._clear()
 
     def content_hash(self) -> bytes:
@@ -247,6 +261,7 @@ class View(ABC):
             found = self._hash = self._known_memo()
         if type(found) is not bytes:
             found = self._hash = self._compute_hash()
+            self.touched = True
         return found
 
     def staged(self) -> Any:
@@ -261,6 +276,7 @@ class View(ABC):
         else:
             self._restore(pending)
         self._hash = found
+        self.touched = True
 
     def preload(self) -> None:
         """Read what this view and its fields need at once, in one call to the store."""

@@ -40,6 +40,8 @@ class EntryView(View, Generic[K, V]):
         "_value_codec",
     )
 
+    TRACKED = True
+
     def __init__(
         self, context: Context, key_codec: ValueCodec[K], value_codec: ValueCodec[V]
     ) -> None:
@@ -70,6 +72,7 @@ class EntryView(View, Generic[K, V]):
     def remove(self, key: K) -> None:
         """Stage the removal of ``key``, present or not."""
         self._hash = None
+        self.touched = True
         if self._is_deleted(key):
             self._staged_entries.pop(key, None)
         else:
@@ -78,6 +81,7 @@ class EntryView(View, Generic[K, V]):
     def remove_by_prefix(self, prefix: bytes) -> None:
         """Stage the removal of all keys whose encoded bytes start with ``prefix``."""
         self._hash = None
+        self.touched = True
         staged = self._staged_entries
         for key in [key for key in staged if self._encode_key(key).startswith(prefix)]:
             del staged[key]

@@ -27,11 +27,13 @@ class KeyValueStoreView(EntryView[bytes, bytes]):
     def insert(self, key: bytes, value: bytes) -> None:
         """Stage ``value`` for ``key``."""
         self._hash = None
+        self.touched = True
         self._staged_entries[key] = value
 
     def write_batch(self, batch: Batch) -> None:
         """Stage the writes of an application, in order; keys are relative to the store."""
         self._hash = None
+        self.touched = True
         for kind, key, value in batch.operations:
             if kind == PUT:
                 self._staged_entries[key] = value

@@ -27,6 +27,8 @@ class LogView(View, Generic[T]):
 
     __slots__ = ("_cleared", "_codec", "_count_key", "_new", "_stored_count", "_value_prefix")
 
+    TRACKED = True
+
     def __init__(self, context: Context, codec: ValueCodec[T]) -> None:
         super().__init__(context)
         self._codec = codec
@@ -42,6 +44,7 @@ class LogView(View, Generic[T]):
     def push(self, value: T) -> None:
         """Stage ``value`` at the end."""
         self._hash = None
+        self.touched = True
         self._new.append(value)
 
     def get(self, index: int) -> T | None:

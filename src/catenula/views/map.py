@@ -29,11 +29,13 @@ class MapView(EntryView[K, V], Generic[K, V]):
     def insert(self, key: K, value: V) -> None:
         """Stage ``value`` for ``key``."""
         self._hash = None
+        self.touched = True
         self._staged_entries[key] = value
 
     def touch(self, key: K) -> V | None:
         """Write access to an existing entry: stage a copy; None (nothing staged) when absent."""
         self._hash = None
+        self.touched = True
         found = self._find(key)
         if found is ABSENT:
             return None
@@ -93,6 +95,7 @@ class SetView(EntryView[K, bytes], Generic[K]):
     def insert(self, key: K) -> None:
         """Stage the presence of ``key``, also when it is stored already."""
         self._hash = None
+        self.touched = True
         self._staged_entries[key] = b""
 
 

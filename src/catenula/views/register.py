@@ -24,6 +24,8 @@ class RegisterView(View, Generic[T]):
 
     __slots__ = ("_cleared", "_codec", "_default", "_encoded", "_pending", "_stored", "_value")
 
+    TRACKED = True
+
     def __init__(self, context: Context, codec: ValueCodec[T], default: T) -> None:
         super().__init__(context)
         self._codec = codec
@@ -47,6 +49,7 @@ class RegisterView(View, Generic[T]):
         self._pending = True
         self._cleared = False
         self._hash = None
+        self.touched = True
 
     def touch(self) -> T:
         """Write access: stage a copy of the current value; returns it."""
@@ -54,6 +57,7 @@ class RegisterView(View, Generic[T]):
         self._pending = True
         self._cleared = False
         self._hash = None
+        self.touched = True
         return value
 
     def encoded(self) -> bytes:

@@ -31,13 +31,14 @@ class StructView(View):
     def _write(self, batch: Batch) -> bool:
         emptied = True
         for field in self.fields:
-            if not field.write_pending(batch):
+            if not (field.touched and field.write_pending(batch)):
                 emptied = False
         return emptied
 
     def _mark_saved(self) -> None:
         for field in self.fields:
-            field.mark_saved()
+            if field.touched:
+                field.mark_saved()
 
     def _rollback(self) -> None:
         for field in self.fields:
@@ -54,11 +55,14 @@ class StructView(View):
         return self.content_hash()
 
     def _staged(self) -> Any:
-        return tuple(field.staged() for field in self.fields)
+        return tuple([field.staged() if field.touched else None for field in self.fields])
 
     def _restore(self, picture: Any) -> None:
         for field, changes in zip(self.fields, picture, strict=True):
-            field.restore(changes)
+            if changes is not None:
+                field.restore(changes)
+            else:
+                field.rollback()
 
     def _cold_keys(self) -> list[bytes]:
         return [key for field in self.fields for key in field.cold_keys()]

@@ -67,10 +67,17 @@ class MemoRecord(Record, frozen=True, dict=True):
         return _codec_of(type(self)).to_bcs(self)  # type: ignore[no-any-return]  # Codec[Any].
 
 
-def _codec_of(cls: Any) -> Any:
-    from catenula.base.codec.codec import codec_of  # The codec module imports this one.
+_CODECS: dict[Any, Any] = {}
+"""The codecs of the classes that were asked for."""
 
-    return codec_of(cls)
+
+def _codec_of(cls: Any) -> Any:
+    found = _CODECS.get(cls)
+    if found is None:
+        from catenula.base.codec.codec import codec_of  # The codec module imports this one.
+
+        found = _CODECS[cls] = codec_of(cls)
+    return found
 
 
 class VariantEnum(enum.IntEnum):

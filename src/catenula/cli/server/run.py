@@ -57,11 +57,10 @@ def run(
 def _run_here(
     config: "ServerConfig", location: "Location", genesis: "GenesisConfig | None"
 ) -> None:
-    import asyncio
-
+    from catenula.transport import event_loop
     from catenula.validator.server import serve_until_stopped
 
-    asyncio.run(serve_until_stopped(config, location.engine_text(), genesis=genesis))
+    event_loop.run(serve_until_stopped(config, location.engine_text(), genesis=genesis))
 
 
 def _run_processes(

@@ -7,7 +7,6 @@ it keeps in memory, so that the rest is evicted. The network of ten chains runs 
 own, in turns with the large one.
 """
 
-import asyncio
 import multiprocessing
 import statistics
 import time
@@ -48,6 +47,7 @@ from catenula.protocol import (
     OpenChain,
     OpenChainConfig,
 )
+from catenula.transport import event_loop
 from catenula.validator.driver import NodeDriver
 
 _CHAINS_PER_BLOCK = 100
@@ -186,7 +186,7 @@ def _few_chains() -> Iterator[Measure]:
 
 
 def _serve_few_chains(connection: Connection) -> None:
-    asyncio.run(_measure_few_chains(connection))
+    event_loop.run(_measure_few_chains(connection))
 
 
 async def _measure_few_chains(connection: Connection) -> None:

@@ -2,10 +2,10 @@
 
 Every network has four validators with keys and stores of their own. A payment is a block with one
 transfer to a chain of another wallet, by the only regular owner of its chain, so that it takes both
-phases of ``MultiLeader(0)``. Nothing here touches settings of the interpreter.
+phases of ``MultiLeader(0)``. Everything runs on the event loop of our commands and of programs
+without ``async``. Nothing here touches settings of the interpreter.
 """
 
-import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -19,6 +19,7 @@ from catenula.conformance.benchmarks.figures import Sample
 from catenula.network import Network, NetworkChain, NetworkShape, NetworkWallet
 from catenula.network.amounts import Tokens
 from catenula.protocol import ChainOwnership
+from catenula.transport import event_loop
 
 
 class Wallets(Protocol):
@@ -51,7 +52,7 @@ def sampled(samples: Samples) -> Callable[[Path, int], Iterator[Sample]]:
     """What an experiment needs, from an asynchronous generator that gets an event loop."""
 
     def measure(folder: Path, runs: int) -> Iterator[Sample]:
-        return iter(asyncio.run(_collect(samples(folder, runs))))
+        return iter(event_loop.run(_collect(samples(folder, runs))))
 
     return measure
 
