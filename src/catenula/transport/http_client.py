@@ -88,11 +88,18 @@ async def _follow(call: HttpCall, max_bytes: int, redirects: int) -> HttpReply:
         target = reply.header("location")
         if reply.status not in _REDIRECTS or target is None:
             return reply
-        call = _redirected(call, reply.status, urljoin(call.url, target))
+        call = _redirected(call, reply.status, _joined(call.url, target))
     reply = await _exchange(call, max_bytes)
     if redirects and reply.status in _REDIRECTS and reply.header("location") is not None:
         raise HttpFailed(f"more than {redirects} redirections")
     return reply
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise HttpFailed(f"the redirection is not to a URL: {error}") from error
 
 
 def _redirected(call: HttpCall, status: int, url: str) -> HttpCall:
@@ -134,17 +141,19 @@ def _host_of(address: SplitResult) -> str:
 async def _exchange(call: HttpCall, max_bytes: int) -> HttpReply:
     address = _split(call.url)
     try:
+        head = _head(address, call)
         reader, writer = await asyncio.open_connection(
             address.hostname, _port(address), ssl=address.scheme == "https" or None
         )
     except UnicodeError as error:
         raise HttpFailed("the host's name is not valid") from error
     try:
-        writer.write(_head(address, call) + call.body)
+        writer.write(head + call.body)
         await writer.drain()
         return await _read(reader, call.method == "HEAD", max_bytes)
     finally:
-        writer.close()
+        # Closing would wait for a peer that does not read, or does not end TLS, beyond all limits.
+        writer.transport.abort()
         with contextlib.suppress(OSError, TimeoutError):
             await writer.wait_closed()
 
@@ -155,7 +164,7 @@ def _head(address: SplitResult, call: HttpCall) -> bytes:
     given = {name.lower() for name, _ in call.headers}
     lines = [f"{call.method} {target} HTTP/1.1".encode("ascii", "replace")]
     if "host" not in given:
-        lines.append(b"host: " + _host_of(address).encode("idna"))
+        lines.append(b"host: " + _host_header(address))
     lines += [name.encode("ascii", "replace") + b": " + value for name, value in call.headers]
     if "accept" not in given:
         lines.append(b"accept: */*")
@@ -164,6 +173,15 @@ def _head(address: SplitResult, call: HttpCall) -> bytes:
     if "content-length" not in given and (call.body or call.method in _NEEDS_LENGTH):
         lines.append(f"content-length: {len(call.body)}".encode())
     return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _host_header(address: SplitResult) -> bytes:
+    """The host in the form that names have on the network, and the port."""
+    whole = _host_of(address)
+    name, _, port = whole.rpartition(":")
+    if not name or not port.isdigit():
+        return whole.encode("idna")
+    return name.encode("idna") + f":{port}".encode()
 
 
 def _basic(address: SplitResult) -> bytes:
