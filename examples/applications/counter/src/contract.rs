@@ -2,7 +2,7 @@
 
 mod state;
 
-use counter::{CounterAbi, Moved, Operation, Parameters};
+use counter::{take, take_back, CounterAbi, Moved, Operation, Parameters};
 use linera_sdk::{
     linera_base_types::WithContractAbi,
     views::{RootView, View},
@@ -45,10 +45,9 @@ impl Contract for CounterContract {
         match operation {
             Operation::Add(amount) => self.add(amount),
             Operation::Move { amount, to } => {
-                let left = self.state.number.get().checked_sub(amount);
-                self.state
-                    .number
-                    .set(left.expect("there is less here than is to be moved"));
+                let left = take(*self.state.number.get(), amount)
+                    .expect("there is less here than is to be moved");
+                self.state.number.set(left);
                 self.runtime
                     .prepare_message(Moved(amount))
                     .with_tracking()
@@ -60,26 +59,27 @@ impl Contract for CounterContract {
 
     async fn execute_message(&mut self, Moved(amount): Moved) {
         if self.runtime.message_is_bouncing() == Some(true) {
-            // It was here before, so it fits whatever the limit says.
             let number = self.state.number.get_mut();
-            *number = number.saturating_add(amount);
+            *number = take_back(*number, amount);
         } else {
             self.add(amount);
         }
     }
 
     async fn store(mut self) {
-        self.state.save().await.expect("the state cannot be written");
+        self.state
+            .save()
+            .await
+            .expect("the state cannot be written");
     }
 }
 
 impl CounterContract {
     fn add(&mut self, amount: u64) {
-        let limit = self.runtime.application_parameters().limit;
-        let number = self.state.number.get().checked_add(amount);
-        match number {
-            Some(number) if number <= limit => self.state.number.set(number),
-            _ => panic!("the number would exceed its limit of {limit}"),
+        let parameters = self.runtime.application_parameters();
+        match parameters.add(*self.state.number.get(), amount) {
+            Some(number) => self.state.number.set(number),
+            None => panic!("the number would exceed its limit of {}", parameters.limit),
         }
     }
 }

@@ -1,21 +1,13 @@
 //! A number on every chain. It can be moved from one chain to another, up to a limit.
+//!
+//! The rules are here and need no chain; `abi` has the types that need the SDK.
 
-use async_graphql::{Request, Response};
-use linera_sdk::linera_base_types::{ChainId, ContractAbi, ServiceAbi};
+#[cfg(target_arch = "wasm32")]
+mod abi;
+
+#[cfg(target_arch = "wasm32")]
+pub use abi::{CounterAbi, Moved, Operation};
 use serde::{Deserialize, Serialize};
-
-pub struct CounterAbi;
-
-impl ContractAbi for CounterAbi {
-    type Operation = Operation;
-    /// The number after the operation.
-    type Response = u64;
-}
-
-impl ServiceAbi for CounterAbi {
-    type Query = Request;
-    type QueryResponse = Response;
-}
 
 /// The same on every chain.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,13 +16,53 @@ pub struct Parameters {
     pub limit: u64,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-pub enum Operation {
-    /// Count on.
-    Add(u64),
-    /// Take from here and add there; comes back when the other chain refuses.
-    Move { amount: u64, to: ChainId },
+impl Parameters {
+    /// The number that counting on makes of another; none where it would exceed the limit.
+    pub fn add(&self, number: u64, amount: u64) -> Option<u64> {
+        number
+            .checked_add(amount)
+            .filter(|number| *number <= self.limit)
+    }
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Moved(pub u64);
+/// What stays of a number when a part moves away; none where there is less.
+pub fn take(number: u64, amount: u64) -> Option<u64> {
+    number.checked_sub(amount)
+}
+
+/// The number with a part that was refused elsewhere. The part was here before, so it fits whatever
+/// the limit says.
+pub fn take_back(number: u64, amount: u64) -> u64 {
+    number.saturating_add(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{take, take_back, Parameters};
+
+    const PARAMETERS: Parameters = Parameters { limit: 10 };
+
+    #[test]
+    fn a_number_grows_up_to_the_limit() {
+        assert_eq!(PARAMETERS.add(7, 3), Some(10));
+        assert_eq!(PARAMETERS.add(7, 4), None);
+        assert_eq!(PARAMETERS.add(7, u64::MAX), None);
+    }
+
+    #[test]
+    fn a_number_beyond_the_limit_grows_no_more() {
+        assert_eq!(PARAMETERS.add(take_back(9, 5), 0), None);
+    }
+
+    #[test]
+    fn no_more_moves_away_than_there_is() {
+        assert_eq!(take(5, 5), Some(0));
+        assert_eq!(take(5, 6), None);
+    }
+
+    #[test]
+    fn what_comes_back_fits_whatever_the_limit_says() {
+        assert_eq!(take_back(9, 5), 14);
+        assert_eq!(take_back(u64::MAX, 1), u64::MAX);
+    }
+}

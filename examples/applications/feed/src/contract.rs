@@ -2,7 +2,7 @@
 
 mod state;
 
-use feed::{Entry, FeedAbi, Operation, Post, LONGEST_POST, POSTS};
+use feed::{check_text, Entry, FeedAbi, Operation, Post, POSTS};
 use linera_sdk::{
     linera_base_types::{ChainId, StreamName, StreamUpdate, WithContractAbi},
     views::{RootView, View},
@@ -65,14 +65,18 @@ impl Contract for FeedContract {
     }
 
     async fn store(mut self) {
-        self.state.save().await.expect("the state cannot be written");
+        self.state
+            .save()
+            .await
+            .expect("the state cannot be written");
     }
 }
 
 impl FeedContract {
     fn post(&mut self, text: String) {
-        assert!(!text.is_empty(), "the post is empty");
-        assert!(text.len() <= LONGEST_POST, "the post is too long");
+        if let Err(reason) = check_text(&text) {
+            panic!("{reason}");
+        }
         let time = self.runtime.system_time();
         let post = Post { text, time };
         self.runtime.emit(StreamName::from(POSTS), &post);

@@ -1,8 +1,14 @@
 //! Posts on one's own chain, and the posts of other chains in one's own timeline.
+//!
+//! The rules are here and need no chain; `abi` has the types that need the SDK.
 
-use async_graphql::{Request, Response, SimpleObject};
-use linera_sdk::linera_base_types::{ChainId, ContractAbi, ServiceAbi, Timestamp};
-use serde::{Deserialize, Serialize};
+#[cfg(target_arch = "wasm32")]
+mod abi;
+
+use std::ops::RangeFrom;
+
+#[cfg(target_arch = "wasm32")]
+pub use abi::{Entry, FeedAbi, Operation, Post};
 
 /// The event stream of every chain's posts.
 pub const POSTS: &[u8] = b"posts";
@@ -10,35 +16,43 @@ pub const POSTS: &[u8] = b"posts";
 /// Bytes of one post.
 pub const LONGEST_POST: usize = 1_000;
 
-pub struct FeedAbi;
-
-impl ContractAbi for FeedAbi {
-    type Operation = Operation;
-    type Response = ();
+/// Refuse a text that cannot be posted.
+pub fn check_text(text: &str) -> Result<(), &'static str> {
+    match text.len() {
+        0 => Err("the post is empty"),
+        1..=LONGEST_POST => Ok(()),
+        _ => Err("the post is too long"),
+    }
 }
 
-impl ServiceAbi for FeedAbi {
-    type Query = Request;
-    type QueryResponse = Response;
+/// Where the latest entries of a log begin.
+pub fn latest_of(count: usize, latest: usize) -> RangeFrom<usize> {
+    count.saturating_sub(latest)..
 }
 
-#[derive(Debug, Deserialize, Serialize)]
-pub enum Operation {
-    Post { text: String },
-    Follow { chain_id: ChainId },
-    Unfollow { chain_id: ChainId },
-}
+#[cfg(test)]
+mod tests {
+    use super::{check_text, latest_of, LONGEST_POST};
 
-#[derive(Clone, Debug, Deserialize, Serialize, SimpleObject)]
-pub struct Post {
-    pub text: String,
-    pub time: Timestamp,
-}
+    #[test]
+    fn a_post_says_something() {
+        assert_eq!(check_text("Hello."), Ok(()));
+        assert_eq!(check_text(""), Err("the post is empty"));
+    }
 
-/// A post of another chain.
-#[derive(Clone, Debug, Deserialize, Serialize, SimpleObject)]
-pub struct Entry {
-    pub chain_id: ChainId,
-    pub index: u32,
-    pub post: Post,
+    #[test]
+    fn a_post_is_measured_in_bytes() {
+        assert_eq!(check_text(&"x".repeat(LONGEST_POST)), Ok(()));
+        let half_as_many_letters = "ä".repeat(LONGEST_POST / 2);
+        assert_eq!(check_text(&half_as_many_letters), Ok(()));
+        let refusal = check_text(&(half_as_many_letters + "x"));
+        assert_eq!(refusal, Err("the post is too long"));
+    }
+
+    #[test]
+    fn the_latest_are_at_the_end() {
+        assert_eq!(latest_of(5, 2), 3..);
+        assert_eq!(latest_of(5, 5), 0..);
+        assert_eq!(latest_of(5, usize::MAX), 0..);
+    }
 }

@@ -5,7 +5,7 @@ mod state;
 use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, Object, Request, Response, Result, Schema};
-use feed::{Entry, FeedAbi, Operation, Post};
+use feed::{latest_of, Entry, FeedAbi, Operation, Post};
 use linera_sdk::{
     linera_base_types::{ChainId, WithServiceAbi},
     views::View,
@@ -60,7 +60,7 @@ impl Query {
     /// The latest posts of this chain, newest first.
     async fn posts(&self, #[graphql(default = 20)] latest: usize) -> Result<Vec<Post>> {
         let log = &self.state.posts;
-        let mut posts = log.read(log.count().saturating_sub(latest)..).await?;
+        let mut posts = log.read(latest_of(log.count(), latest)).await?;
         posts.reverse();
         Ok(posts)
     }
@@ -68,7 +68,7 @@ impl Query {
     /// The latest posts of the chains that are followed, newest first.
     async fn timeline(&self, #[graphql(default = 20)] latest: usize) -> Result<Vec<Entry>> {
         let log = &self.state.timeline;
-        let mut entries = log.read(log.count().saturating_sub(latest)..).await?;
+        let mut entries = log.read(latest_of(log.count(), latest)).await?;
         entries.reverse();
         Ok(entries)
     }

@@ -77,9 +77,15 @@ mod tests {
 
     #[test]
     fn the_price_goes_to_the_other_and_the_rest_back() {
-        let exact = Split { price: 60, surplus: 0 };
+        let exact = Split {
+            price: 60,
+            surplus: 0,
+        };
         assert_eq!(Split::of(60, 60), Ok(exact));
-        let more = Split { price: 60, surplus: 15 };
+        let more = Split {
+            price: 60,
+            surplus: 15,
+        };
         assert_eq!(Split::of(75, 60), Ok(more));
     }
 

@@ -8,7 +8,7 @@ use linera_sdk::{
     Contract, ContractRuntime,
 };
 use state::Token;
-use token::{Message, Operation, Parameters, Response, Supply, TokenAbi};
+use token::{may_use, receiver, Message, Operation, Parameters, Response, Supply, TokenAbi};
 
 pub struct TokenContract {
     state: Token,
@@ -74,8 +74,8 @@ impl Contract for TokenContract {
                 amount,
                 source,
             } => {
-                let bounced = self.runtime.message_is_bouncing() == Some(true);
-                self.credit(if bounced { source } else { owner }, amount)
+                let comes_back = self.runtime.message_is_bouncing() == Some(true);
+                self.credit(receiver(owner, source, comes_back), amount)
                     .await;
             }
             Message::Withdraw { owner, amount, to } => {
@@ -87,25 +87,29 @@ impl Contract for TokenContract {
     }
 
     async fn store(mut self) {
-        self.state.save().await.expect("the state cannot be written");
+        self.state
+            .save()
+            .await
+            .expect("the state cannot be written");
     }
 }
 
 impl TokenContract {
     fn require_authority(&mut self, owner: AccountOwner) {
-        let signs = self.runtime.authenticated_signer() == Some(owner);
-        if !signs {
-            let caller = self.runtime.authenticated_caller_id();
-            assert!(
-                caller.map(AccountOwner::from) == Some(owner),
-                "only its owner may use the account of {owner}"
-            );
-        }
+        let signer = self.runtime.authenticated_signer();
+        let caller = self.runtime.authenticated_caller_id();
+        let caller = caller.map(AccountOwner::from);
+        assert!(
+            may_use(&owner, signer.as_ref(), caller.as_ref()),
+            "only its owner may use the account of {owner}"
+        );
     }
 
     async fn balance(&self, owner: &AccountOwner) -> Amount {
         let balance = self.state.accounts.get(owner).await;
-        balance.expect("the accounts cannot be read").unwrap_or_default()
+        balance
+            .expect("the accounts cannot be read")
+            .unwrap_or_default()
     }
 
     async fn set_balance(&mut self, owner: AccountOwner, balance: Amount) {

@@ -1,72 +1,65 @@
 //! A fungible token: an account of any owner on any chain, and messages between them.
+//!
+//! Who may do what is decided here and needs no chain; `abi` has the types that need the SDK.
 
-use std::collections::BTreeMap;
+#[cfg(target_arch = "wasm32")]
+mod abi;
 
-use async_graphql::{Request, Response as Answer};
-use linera_sdk::linera_base_types::{Account, AccountOwner, Amount, ContractAbi, ServiceAbi};
-use serde::{Deserialize, Serialize};
+#[cfg(target_arch = "wasm32")]
+pub use abi::{Message, Operation, Parameters, Response, Supply, TokenAbi};
 
-pub struct TokenAbi;
-
-impl ContractAbi for TokenAbi {
-    type Operation = Operation;
-    type Response = Response;
+/// Whether an account may be used: by its owner, who signs the block or is the application that
+/// calls.
+pub fn may_use<Owner: PartialEq>(
+    account: &Owner,
+    signer: Option<&Owner>,
+    caller: Option<&Owner>,
+) -> bool {
+    signer == Some(account) || caller == Some(account)
 }
 
-impl ServiceAbi for TokenAbi {
-    type Query = Request;
-    type QueryResponse = Answer;
+/// Who gets the tokens of a message: their recipient, or their source when they come back.
+pub fn receiver<Owner>(recipient: Owner, source: Owner, comes_back: bool) -> Owner {
+    if comes_back {
+        source
+    } else {
+        recipient
+    }
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Parameters {
-    /// What people call the token.
-    pub ticker: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::{may_use, receiver};
 
-/// Who holds how much on the chain that creates the token.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Supply {
-    pub accounts: BTreeMap<AccountOwner, Amount>,
-}
+    const ALICE: &str = "alice";
+    const BOB: &str = "bob";
+    const SWAP: &str = "the swap";
 
-/// An account may be used by its owner: the signer of the block, or the application that calls.
-#[derive(Debug, Deserialize, Serialize)]
-pub enum Operation {
-    Balance {
-        owner: AccountOwner,
-    },
-    Transfer {
-        owner: AccountOwner,
-        amount: Amount,
-        to: Account,
-    },
-    /// Ask another chain to send from the owner's account there.
-    Claim {
-        from: Account,
-        amount: Amount,
-        to: Account,
-    },
-}
+    #[test]
+    fn who_signs_uses_their_own_account() {
+        assert!(may_use(&ALICE, Some(&ALICE), None));
+        assert!(!may_use(&ALICE, Some(&BOB), None));
+    }
 
-#[derive(Debug, Deserialize, PartialEq, Serialize)]
-pub enum Response {
-    Done,
-    Balance(Amount),
-}
+    #[test]
+    fn an_application_uses_its_own_account_whoever_signs() {
+        assert!(may_use(&SWAP, Some(&ALICE), Some(&SWAP)));
+        assert!(!may_use(&BOB, Some(&ALICE), Some(&SWAP)));
+    }
 
-#[derive(Debug, Deserialize, Serialize)]
-pub enum Message {
-    /// Credit `owner`; `source` gets it back when the chain refuses.
-    Credit {
-        owner: AccountOwner,
-        amount: Amount,
-        source: AccountOwner,
-    },
-    /// The owner, who signed, wants this sent from here.
-    Withdraw {
-        owner: AccountOwner,
-        amount: Amount,
-        to: Account,
-    },
+    #[test]
+    fn who_signs_uses_their_account_through_an_application() {
+        assert!(may_use(&ALICE, Some(&ALICE), Some(&SWAP)));
+    }
+
+    #[test]
+    fn a_block_that_nobody_signs_uses_no_account() {
+        assert!(!may_use(&ALICE, None, None));
+    }
+
+    #[test]
+    fn tokens_that_come_back_go_to_their_source() {
+        assert_eq!(receiver(BOB, ALICE, false), BOB);
+        assert_eq!(receiver(BOB, ALICE, true), ALICE);
+    }
 }
