@@ -230,8 +230,9 @@ PUBLIC_LINGER_SECONDS = 2.0
 MAX_PUBLIC_STREAMS = 10_000
 """Streams of one HTTP/2 connection that are open at once, subscriptions included."""
 
-MAX_PUBLIC_RESETS = 500
-"""Streams that a client may abandon beyond those that it lets end."""
+MAX_PUBLIC_BURDENS = 500
+"""Streams that a client may abandon, and settings that it may change, beyond the calls that it lets
+end."""
 
 MAX_PUBLIC_BACKLOG = 1_024
 """Connections that wait to be accepted."""

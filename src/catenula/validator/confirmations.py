@@ -40,7 +40,8 @@ class PutOffConfirmations:
 
     def take(self, chain_id: ChainId) -> tuple[ConfirmUpdatedRecipient, ...]:
         """The chain's confirmations, to be applied now."""
-        return tuple(self._by_chain.pop(chain_id, {}).values())
+        found = self._by_chain.pop(chain_id, None)
+        return () if found is None else tuple(found.values())
 
     def release_chain(self, chain_id: ChainId) -> None:
         """Apply the chain's confirmations by themselves."""

@@ -171,9 +171,9 @@ class NodeDriver(SharedReads):
                 # The lock is free, so that nobody comes in between.
                 await self._locks.acquire(chain_id)
             return await self._start_side_run(chain_id, handler, limits)
-        if self._locks.is_locked(chain_id):
+        if not self._locks.take(chain_id):
             self._committer.hurry()
-        await self._locks.acquire(chain_id)
+            await self._locks.acquire(chain_id)
         return await self._run_locked(chain_id, handler, limits, is_urgent=is_urgent)
 
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Done[_T]:
