@@ -240,6 +240,9 @@ MAX_PUBLIC_BURDENS = 500
 """Streams that a client may abandon, and settings that it may change, beyond the calls that it lets
 end."""
 
+MAX_UNREAD_REPLIES = 1_000
+"""Answers to pings and settings that wait for somebody who does not read."""
+
 MAX_PUBLIC_BACKLOG = 1_024
 """Connections that wait to be accepted."""
 
