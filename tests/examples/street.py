@@ -41,14 +41,20 @@ async def _street(clock: Clock | None) -> AsyncIterator[Street]:
         yield Street(network, alice, bob, carol)
 
 
-def on_the_street(show: Callable[[Street], Awaitable[None]], *, clock: Clock | None = None) -> None:
-    """Show something on a new network, which goes by the machine's clock or by another one."""
+def on_the_street(
+    test: Callable[[Street], Awaitable[None]], *, clock: Clock | None = None
+) -> Callable[[], None]:
+    """A test on a new network, which goes by the machine's clock or by another one."""
 
     async def main() -> None:
         async with _street(clock) as street:
-            await show(street)
+            await test(street)
 
-    asyncio.run(main())
+    # Not wrapped as `functools` does it: pytest would look for a fixture of the street's name.
+    def run() -> None:
+        asyncio.run(main())
+
+    return run
 
 
 def encoded(value: object) -> bytes:

@@ -25,52 +25,46 @@ async def _timeline(
     return [(entry["chainId"], entry["index"], entry["post"]["text"]) for entry in entries]
 
 
-def test_a_timeline_gathers_the_posts_of_two_chains() -> None:
-    async def show(street: Street) -> None:
-        alice, bob, carol = street.alice.chain, street.bob.chain, street.carol.chain
-        feed = await created(alice, "feed")
-        await _post(alice, feed, "early")
-        await _follow(carol, feed, alice)
-        await _follow(carol, feed, bob)
-        await _post(bob, feed, "from bob")
-        await _post(alice, feed, "late")
-        timeline = await _timeline(street.network, carol, feed)
-        names = {str(alice.id): "alice", str(bob.id): "bob"}
-        seen = [(names[chain], index, text) for chain, index, text in timeline]
-        assert sorted(seen) == [("alice", 0, "early"), ("alice", 1, "late"), ("bob", 0, "from bob")]
-        assert seen.index(("alice", 1, "late")) < seen.index(("alice", 0, "early"))
-        followed = (await ask(carol, feed, "{ followed }"))["followed"]
-        assert sorted(followed) == sorted(names)
-
-    on_the_street(show)
+@on_the_street
+async def test_a_timeline_gathers_the_posts_of_two_chains(street: Street) -> None:
+    alice, bob, carol = street.alice.chain, street.bob.chain, street.carol.chain
+    feed = await created(alice, "feed")
+    await _post(alice, feed, "early")
+    await _follow(carol, feed, alice)
+    await _follow(carol, feed, bob)
+    await _post(bob, feed, "from bob")
+    await _post(alice, feed, "late")
+    timeline = await _timeline(street.network, carol, feed)
+    names = {str(alice.id): "alice", str(bob.id): "bob"}
+    seen = [(names[chain], index, text) for chain, index, text in timeline]
+    assert sorted(seen) == [("alice", 0, "early"), ("alice", 1, "late"), ("bob", 0, "from bob")]
+    assert seen.index(("alice", 1, "late")) < seen.index(("alice", 0, "early"))
+    followed = (await ask(carol, feed, "{ followed }"))["followed"]
+    assert sorted(followed) == sorted(names)
 
 
-def test_whoever_is_not_followed_any_more_is_not_read_any_more() -> None:
-    async def show(street: Street) -> None:
-        alice, carol = street.alice.chain, street.carol.chain
-        feed = await created(alice, "feed")
-        await _follow(carol, feed, alice)
-        await _post(alice, feed, "one")
-        assert len(await _timeline(street.network, carol, feed)) == 1
-        await tell(carol, feed, f'mutation {{ unfollow(chainId: "{alice.id}") }}')
-        await _post(alice, feed, "two")
-        assert len(await _timeline(street.network, carol, feed)) == 1
-        assert (await ask(carol, feed, "{ followed }"))["followed"] == []
-
-    on_the_street(show)
+@on_the_street
+async def test_whoever_is_not_followed_any_more_is_not_read_any_more(street: Street) -> None:
+    alice, carol = street.alice.chain, street.carol.chain
+    feed = await created(alice, "feed")
+    await _follow(carol, feed, alice)
+    await _post(alice, feed, "one")
+    assert len(await _timeline(street.network, carol, feed)) == 1
+    await tell(carol, feed, f'mutation {{ unfollow(chainId: "{alice.id}") }}')
+    await _post(alice, feed, "two")
+    assert len(await _timeline(street.network, carol, feed)) == 1
+    assert (await ask(carol, feed, "{ followed }"))["followed"] == []
 
 
-def test_posts_of_a_chain_are_listed_newest_first_and_bounded() -> None:
-    async def show(street: Street) -> None:
-        alice = street.alice.chain
-        feed = await created(alice, "feed")
-        for text in ("one", "two", "three"):
-            await _post(alice, feed, text)
-        posts = (await ask(alice, feed, "{ posts(latest: 2) { text } }"))["posts"]
-        assert [post["text"] for post in posts] == ["three", "two"]
-        assert "the post is empty" in await refusal(_post(alice, feed, ""))
-        assert "the post is too long" in await refusal(_post(alice, feed, "x" * 1001))
-        said = await refusal(_follow(alice, feed, alice))
-        assert "a chain need not follow itself" in said
-
-    on_the_street(show)
+@on_the_street
+async def test_posts_of_a_chain_are_listed_newest_first_and_bounded(street: Street) -> None:
+    alice = street.alice.chain
+    feed = await created(alice, "feed")
+    for text in ("one", "two", "three"):
+        await _post(alice, feed, text)
+    posts = (await ask(alice, feed, "{ posts(latest: 2) { text } }"))["posts"]
+    assert [post["text"] for post in posts] == ["three", "two"]
+    assert "the post is empty" in await refusal(_post(alice, feed, ""))
+    assert "the post is too long" in await refusal(_post(alice, feed, "x" * 1001))
+    said = await refusal(_follow(alice, feed, alice))
+    assert "a chain need not follow itself" in said

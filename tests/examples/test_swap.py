@@ -72,14 +72,14 @@ class Table:
         await self.bobs.synchronize()
 
 
-def at_the_table(show: Callable[[Street, Table], Awaitable[None]]) -> None:
-    """Show something about a new swap, on a clock of its own."""
+def at_the_table(test: Callable[[Street, Table], Awaitable[None]]) -> Callable[[], None]:
+    """A test of a new swap, on a clock of its own."""
     clock = ManualClock()
 
     async def with_table(street: Street) -> None:
-        await show(street, await _table(street, clock))
+        await test(street, await _table(street, clock))
 
-    on_the_street(with_table, clock=clock)
+    return on_the_street(with_table, clock=clock)
 
 
 def _side(wallet: NetworkWallet, token: ApplicationId, amount: int) -> dict[str, object]:
@@ -114,170 +114,164 @@ async def _held(table: Table, wallet: NetworkWallet) -> tuple[str, str]:
     return oak, await balance(wallet.chain, table.elm, wallet.owner)
 
 
-def test_both_get_what_they_want_and_the_chain_is_closed() -> None:
-    async def show(street: Street, table: Table) -> None:
-        promise = "{ first { owner amount homeChainId } second { token } deadline }"
-        assert await ask(table.alices, table.swap, promise) == {
-            "first": {
-                "owner": str(street.alice.owner),
-                "amount": "60.",
-                "homeChainId": str(street.alice.chain.id),
-            },
-            "second": {"token": str(table.elm)},
-            "deadline": table.clock.now() + TIME_TO_PAY_US,
-        }
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 4)
-        await table.do(table.bobs, EXCHANGE)
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("40.", "4.")
-        assert await _held(table, street.bob) == ("60.", "6.")
-        assert table.alices.is_closed()
-
-    at_the_table(show)
-
-
-def test_what_was_brought_beyond_the_price_goes_home() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 75)
-        await table.bring(street.bob, table.elm, 4)
-        await table.do(table.alices, EXCHANGE)
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("40.", "4.")
-        assert await _held(table, street.bob) == ("60.", "6.")
-
-    at_the_table(show)
+@at_the_table
+async def test_both_get_what_they_want_and_the_chain_is_closed(
+    street: Street, table: Table
+) -> None:
+    promise = "{ first { owner amount homeChainId } second { token } deadline }"
+    assert await ask(table.alices, table.swap, promise) == {
+        "first": {
+            "owner": str(street.alice.owner),
+            "amount": "60.",
+            "homeChainId": str(street.alice.chain.id),
+        },
+        "second": {"token": str(table.elm)},
+        "deadline": table.clock.now() + TIME_TO_PAY_US,
+    }
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 4)
+    await table.do(table.bobs, EXCHANGE)
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("40.", "4.")
+    assert await _held(table, street.bob) == ("60.", "6.")
+    assert table.alices.is_closed()
 
 
-def test_nothing_is_exchanged_while_something_is_missing() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 3)
-        said = await refusal(table.do(table.alices, EXCHANGE))
-        assert "1. of 4. are still to come" in said
-        assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
-        assert not table.alices.is_closed()
-
-    at_the_table(show)
+@at_the_table
+async def test_what_was_brought_beyond_the_price_goes_home(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 75)
+    await table.bring(street.bob, table.elm, 4)
+    await table.do(table.alices, EXCHANGE)
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("40.", "4.")
+    assert await _held(table, street.bob) == ("60.", "6.")
 
 
-def test_before_the_deadline_nobody_takes_back() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        table.clock.advance(TIME_TO_PAY_US - 1)
-        said = await refusal(table.do(table.alices, REFUND))
-        assert "the deadline has not passed yet" in said
-        assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
-        assert not table.alices.is_closed()
-
-    at_the_table(show)
-
-
-def test_from_the_deadline_on_a_refund_brings_everything_home_once() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 3)
-        table.is_after_the_deadline()
-        await table.do(table.alices, REFUND)
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("100.", "0.")
-        assert await _held(table, street.bob) == ("0.", "10.")
-        for view in (table.alices, table.bobs):
-            assert view.is_closed()
-            assert "closed" in await refusal(table.do(view, REFUND))
-
-    at_the_table(show)
+@at_the_table
+async def test_nothing_is_exchanged_while_something_is_missing(
+    street: Street, table: Table
+) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 3)
+    said = await refusal(table.do(table.alices, EXCHANGE))
+    assert "1. of 4. are still to come" in said
+    assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
+    assert not table.alices.is_closed()
 
 
-def test_a_refund_does_not_wait_for_an_owner_who_brought_nothing() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        table.is_after_the_deadline()
-        await table.do(table.alices, REFUND)
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("100.", "0.")
-        assert await _held(table, street.bob) == ("0.", "10.")
-
-    at_the_table(show)
+@at_the_table
+async def test_before_the_deadline_nobody_takes_back(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    table.clock.advance(TIME_TO_PAY_US - 1)
+    said = await refusal(table.do(table.alices, REFUND))
+    assert "the deadline has not passed yet" in said
+    assert await balance(table.alices, table.oak, table.swap.owner()) == "60."
+    assert not table.alices.is_closed()
 
 
-def test_from_the_deadline_on_nothing_is_exchanged() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 4)
-        table.is_after_the_deadline()
-        said = await refusal(table.do(table.bobs, EXCHANGE))
-        assert "the deadline has passed" in said
-        assert not table.bobs.is_closed()
-
-    at_the_table(show)
-
-
-def test_nothing_is_taken_back_after_the_exchange() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 4)
-        await table.do(table.bobs, EXCHANGE)
-        table.is_after_the_deadline()
-        assert "closed" in await refusal(table.do(table.alices, REFUND))
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("40.", "4.")
-        assert await _held(table, street.bob) == ("60.", "6.")
-
-    at_the_table(show)
+@at_the_table
+async def test_from_the_deadline_on_a_refund_brings_everything_home_once(
+    street: Street, table: Table
+) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 3)
+    table.is_after_the_deadline()
+    await table.do(table.alices, REFUND)
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("100.", "0.")
+    assert await _held(table, street.bob) == ("0.", "10.")
+    for view in (table.alices, table.bobs):
+        assert view.is_closed()
+        assert "closed" in await refusal(table.do(view, REFUND))
 
 
-def test_tokens_that_come_after_the_end_bounce_home() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.bob, table.elm, 4)
-        table.is_after_the_deadline()
-        await table.do(table.bobs, REFUND)
-        await table.send(street.alice, table.oak, 60)
-        (bundle,) = await received(table.alices)
-        assert bundle.action is MessageAction.REJECT
-        await street.network.settled()
-        assert await _held(table, street.alice) == ("100.", "0.")
-
-    at_the_table(show)
+@at_the_table
+async def test_a_refund_does_not_wait_for_an_owner_who_brought_nothing(
+    street: Street, table: Table
+) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    table.is_after_the_deadline()
+    await table.do(table.alices, REFUND)
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("100.", "0.")
+    assert await _held(table, street.bob) == ("0.", "10.")
 
 
-def test_nobody_takes_from_the_swap_s_account_past_the_swap() -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        mine = account(street.bob.chain, street.bob.owner)
-        owner = table.swap.owner()
-        said = await refusal(send(table.bobs, table.oak, 60, source=owner, to=mine))
-        assert f"only its owner may use the account of {owner}" in said
-
-    at_the_table(show)
-
-
-def test_nothing_else_runs_on_the_temporary_chain() -> None:
-    async def show(street: Street, table: Table) -> None:
-        counter = await created(street.alice.chain, "counter", parameters={"limit": 10}, argument=0)
-        height = await table.alices.height()
-        await refusal(tell(table.alices, counter, "mutation { add(amount: 1) }"))
-        await refusal(table.alices.close())
-        assert await table.alices.height() == height
-
-    at_the_table(show)
+@at_the_table
+async def test_from_the_deadline_on_nothing_is_exchanged(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 4)
+    table.is_after_the_deadline()
+    said = await refusal(table.do(table.bobs, EXCHANGE))
+    assert "the deadline has passed" in said
+    assert not table.bobs.is_closed()
 
 
-@pytest.mark.parametrize("mutation", [EXCHANGE, REFUND])
-def test_a_stranger_neither_exchanges_nor_takes_back(mutation: str) -> None:
-    async def show(street: Street, table: Table) -> None:
-        await table.bring(street.alice, table.oak, 60)
-        await table.bring(street.bob, table.elm, 4)
-        if mutation == REFUND:
-            table.is_after_the_deadline()
-        carols = await street.carol.follow(table.alices.id)
-        await carols.synchronize()
-        await refusal(tell(carols, table.swap, mutation))
-        # On a chain of her own she may run the swap, but it is not hers to end.
-        said = await refusal(tell(street.carol.chain, table.swap, mutation))
-        assert "only the two owners may do this" in said
+@at_the_table
+async def test_nothing_is_taken_back_after_the_exchange(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 4)
+    await table.do(table.bobs, EXCHANGE)
+    table.is_after_the_deadline()
+    assert "closed" in await refusal(table.do(table.alices, REFUND))
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("40.", "4.")
+    assert await _held(table, street.bob) == ("60.", "6.")
 
-    at_the_table(show)
+
+@at_the_table
+async def test_tokens_that_come_after_the_end_bounce_home(street: Street, table: Table) -> None:
+    await table.bring(street.bob, table.elm, 4)
+    table.is_after_the_deadline()
+    await table.do(table.bobs, REFUND)
+    await table.send(street.alice, table.oak, 60)
+    (bundle,) = await received(table.alices)
+    assert bundle.action is MessageAction.REJECT
+    await street.network.settled()
+    assert await _held(table, street.alice) == ("100.", "0.")
+
+
+@at_the_table
+async def test_nobody_takes_from_the_swap_s_account_past_the_swap(
+    street: Street, table: Table
+) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    mine = account(street.bob.chain, street.bob.owner)
+    owner = table.swap.owner()
+    said = await refusal(send(table.bobs, table.oak, 60, source=owner, to=mine))
+    assert f"only its owner may use the account of {owner}" in said
+
+
+@at_the_table
+async def test_nothing_else_runs_on_the_temporary_chain(street: Street, table: Table) -> None:
+    counter = await created(street.alice.chain, "counter", parameters={"limit": 10}, argument=0)
+    height = await table.alices.height()
+    await refusal(tell(table.alices, counter, "mutation { add(amount: 1) }"))
+    await refusal(table.alices.close())
+    assert await table.alices.height() == height
+
+
+async def _is_refused_to_a_stranger(street: Street, table: Table, mutation: str) -> None:
+    carols = await street.carol.follow(table.alices.id)
+    await carols.synchronize()
+    await refusal(tell(carols, table.swap, mutation))
+    # On a chain of her own she may run the swap, but it is not hers to end.
+    said = await refusal(tell(street.carol.chain, table.swap, mutation))
+    assert "only the two owners may do this" in said
+
+
+@at_the_table
+async def test_a_stranger_does_not_exchange(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    await table.bring(street.bob, table.elm, 4)
+    await _is_refused_to_a_stranger(street, table, EXCHANGE)
+
+
+@at_the_table
+async def test_a_stranger_takes_nothing_back(street: Street, table: Table) -> None:
+    await table.bring(street.alice, table.oak, 60)
+    table.is_after_the_deadline()
+    await _is_refused_to_a_stranger(street, table, REFUND)
 
 
 # On a chain in memory, whose clock and whose blocks' time are the test's.

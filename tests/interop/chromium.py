@@ -1,6 +1,13 @@
-"""The system's Chromium, for tests in a real browser."""
+"""The system's Chromium, for tests in a real browser, and a server for the pages it opens."""
 
+import functools
+import http.server
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,3 +32,18 @@ def chromium_or_skip() -> str:
         if found is not None:
             return found
     pytest.skip(f"*** NOT TESTED: no browser ({', '.join(NAMES)}) is installed")
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder's files, as any server for files would have them."""
+    handler = functools.partial(_Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()

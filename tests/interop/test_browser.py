@@ -5,25 +5,22 @@ preflights, exposed headers, trailers in the body, streams that arrive while the
 under TLS, without which a browser's third listening page would hang for good.
 """
 
-import functools
-import http.server
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from catenula.base.codec import codec_of
 from catenula.base.identifiers import ChainId
 from catenula.protocol import ChainDescription, ChainInfoQuery
 from catenula.transport.messages import from_proto_bytes, to_proto_bytes
-from tests.interop.chromium import ARGUMENTS, chromium_or_skip
+from tests.interop.chromium import served
 from tests.interop.networks import OURS, RunningNetwork, running
 from tests.ports import free_port, free_port_range
 
@@ -35,27 +32,10 @@ PAGES_THAT_LISTEN = 4
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def page_url() -> Iterator[str]:
-    handler = functools.partial(_Silent, directory=str(PAGE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}/index.html"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_or_skip()
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
+    with served(PAGE) as url:
+        yield f"{url}index.html"
 
 
 @contextmanager

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catenula.base.crypto import AccountSecretKey
 from catenula.base.hashing import keccak256
 from catenula.client.files.keystore_json import KeyStoreFile
-from tests.interop.chromium import ARGUMENTS, chromium_or_skip
 from tests.interop.networks import OURS, RunningNetwork, running
 from tests.ports import free_port, free_port_range
 
@@ -28,15 +27,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork
         command, folder = (*OURS, "net", "up", *faucet), tmp_path_factory.mktemp("network")
         with running(command, faucet_port=faucet_port, folder=folder) as started:
             yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_or_skip()
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """The feed's front page in a real browser: two people, each with a node service of their own."""
 
 import asyncio
-import functools
-import http.server
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ from catenula.network.example_applications import example_module
 from catenula.services.node import NodeServiceOptions, start_node_service
 from catenula.services.node.server import NodeServiceServer
 from tests.conftest import REPOSITORY
-from tests.interop.chromium import ARGUMENTS, chromium_or_skip
+from tests.interop.chromium import ARGUMENTS, chromium_or_skip, served
 from tests.services.node_stage import serve
 
 PAGE = REPOSITORY / "examples" / "applications" / "feed" / "web"
@@ -30,18 +27,10 @@ expect.set_options(timeout=PATIENCE_MS)
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def page_url() -> Iterator[str]:
-    handler = functools.partial(_Silent, directory=str(PAGE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}/"
-        server.shutdown()
+    with served(PAGE) as url:
+        yield url
 
 
 @dataclass(slots=True)

@@ -1,20 +1,16 @@
 """The feed's page with the reference's node service, on its network and on ours."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import REPOSITORY
 from tests.interop import session
 from tests.interop.applications import files_of
-from tests.interop.chromium import ARGUMENTS, chromium_or_skip
+from tests.interop.chromium import served
 from tests.interop.commands import Wallet
 from tests.interop.networks import RunningNetwork
 from tests.interop.node_services import serving
@@ -26,27 +22,10 @@ PATIENCE_MS = 60_000
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def page_url() -> Iterator[str]:
-    handler = functools.partial(_Silent, directory=str(PAGE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_or_skip()
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
+    with served(PAGE) as url:
+        yield url
 
 
 def _join(program: tuple[str, ...], folder: Path, network: RunningNetwork) -> Wallet:

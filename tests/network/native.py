@@ -23,6 +23,10 @@ class NativeNetwork:
     applications: NativeApplications
     published: int = field(default=0)
 
+    async def chains(self, *names: str) -> list[NetworkChain]:
+        """The chains of new wallets with ten tokens each."""
+        return [(await self.network.wallet(name, 10)).chain for name in names]
+
     async def publish(self, chain: NetworkChain, module: NativeModule) -> ModuleId:
         """Publish a module; its bytecode is only a name, but exists and travels like any other."""
         self.published += 1

@@ -1,7 +1,8 @@
 """What applications rely on, over four validators (spec 02 §9-15, 04 §4-5, 07)."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from catenula.execution.applications import StreamUpdate
 from catenula.execution.errors import ExecutionError
 from catenula.execution.resources import MessageResources
 from catenula.execution.runtime import ContractRuntime, SendMessageRequest
+from catenula.network import Network
 from catenula.network.chain import NetworkChain, Receipt
 from catenula.network.configuration import NetworkShape
 from catenula.protocol import (
@@ -37,11 +39,6 @@ from tests.network.native import NativeNetwork, native_network
 from tests.network.support import asynchronous
 
 PAID = NetworkShape(policy=TESTNET)
-
-
-async def chains(stage: NativeNetwork, *names: str) -> list[NetworkChain]:
-    """The chains of new wallets with ten tokens each."""
-    return [(await stage.network.wallet(name, 10)).chain for name in names]
 
 
 async def value(chain: NetworkChain, application_id: ApplicationId) -> int:
@@ -68,21 +65,30 @@ def user_messages(receipts: Iterable[Receipt]) -> list[PostedMessage]:
     ]
 
 
+@asynccontextmanager
+async def missed_by_a_validator(network: Network) -> AsyncIterator[None]:
+    """What a validator does not hear of, until it is needed for a quorum.
+
+    No wallet knows that it is back, so none brings it what it missed before asking for its vote.
+    """
+    await network.settled()
+    await network.stop_validator(3)
+    yield
+    await network.settled()
+    network.validators[3].start()
+    await network.stop_validator(0)
+
+
 # Deployment
 
 
 @asynchronous
 async def test_a_validator_that_missed_an_application_gets_it_with_its_first_use() -> None:
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
-        await stage.network.settled()
-        await stage.network.stop_validator(3)
-        counter = await stage.create(alice, COUNTER)
-        await stage.network.settled()
-        # It is started without the help of Alice's wallet, and is needed for a quorum. Bob's wallet
-        # has never seen the blocks that published and created the application.
-        stage.network.validators[3].start()
-        await stage.network.stop_validator(0)
+        alice, bob = await stage.chains("alice", "bob")
+        async with missed_by_a_validator(stage.network):
+            counter = await stage.create(alice, COUNTER)
+        # Bob's wallet has never seen the blocks that published and created the application.
         await bob.operate(counter, b"\x07")
         assert await value(bob, counter) == 7
 
@@ -90,13 +96,9 @@ async def test_a_validator_that_missed_an_application_gets_it_with_its_first_use
 @asynchronous
 async def test_several_applications_missing_at_a_validator_are_sent_one_after_the_other() -> None:
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
-        await stage.network.settled()
-        await stage.network.stop_validator(3)
-        counters = [await stage.create(alice, COUNTER) for _ in range(3)]
-        await stage.network.settled()
-        stage.network.validators[3].start()
-        await stage.network.stop_validator(0)
+        alice, bob = await stage.chains("alice", "bob")
+        async with missed_by_a_validator(stage.network):
+            counters = [await stage.create(alice, COUNTER) for _ in range(3)]
         await bob.execute(*(UserOperation(counter, b"\x07") for counter in counters))
         assert [await value(bob, counter) for counter in counters] == [7, 7, 7]
 
@@ -110,14 +112,10 @@ async def test_a_validator_that_missed_an_application_gets_it_with_a_message() -
 
     module = scripted(operation=send, message=lambda _, message: received.add(message))
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
-        await stage.network.settled()
-        await stage.network.stop_validator(3)
-        application = await stage.create(alice, module)
-        await alice.operate(application, b"hello")
-        await stage.network.settled()
-        stage.network.validators[3].start()
-        await stage.network.stop_validator(0)
+        alice, bob = await stage.chains("alice", "bob")
+        async with missed_by_a_validator(stage.network):
+            application = await stage.create(alice, module)
+            await alice.operate(application, b"hello")
         await bob.receive()
         assert received == {b"hello"}
 
@@ -125,16 +123,10 @@ async def test_a_validator_that_missed_an_application_gets_it_with_a_message() -
 @asynchronous
 async def test_a_validator_that_missed_events_gets_them_from_a_subscriber() -> None:
     async with native_network() as stage:
-        feed = Feed()
-        alice, bob = await chains(stage, "alice", "bob")
-        application = await stage.create(alice, feed.module)
-        await bob.operate(application, b"follow " + alice.id)
-        await stage.network.settled()
-        await stage.network.stop_validator(3)
-        await alice.operate(application, b"one", b"two")
-        await stage.network.settled()
-        stage.network.validators[3].start()
-        await stage.network.stop_validator(0)
+        alice, bob = await stage.chains("alice", "bob")
+        feed = await Feed.followed(stage, alice, bob)
+        async with missed_by_a_validator(stage.network):
+            await alice.operate(feed.id, b"one", b"two")
         await bob.synchronize()
         await bob.process_inbox()
         assert set(feed.heard[bob.id]) == {b"one", b"two"}
@@ -143,7 +135,7 @@ async def test_a_validator_that_missed_events_gets_them_from_a_subscriber() -> N
 @asynchronous
 async def test_a_module_can_be_used_on_another_chain_than_the_one_that_published_it() -> None:
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         module_id = await stage.publish(alice, COUNTER)
         counter = await bob.create_application(module_id, argument=b"\x2a")
         assert await value(bob, counter) == 42
@@ -153,7 +145,7 @@ async def test_a_module_can_be_used_on_another_chain_than_the_one_that_published
 @asynchronous
 async def test_required_applications_come_along() -> None:
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         counter = await stage.create(alice, COUNTER)
 
         def forward(runtime: ContractRuntime, operation: bytes) -> bytes:
@@ -182,7 +174,7 @@ def spend_and_fail(runtime: ContractRuntime, operation: bytes) -> None:
 @asynchronous
 async def test_a_failed_operation_leaves_nothing() -> None:
     async with native_network(PAID) as stage:
-        (alice,) = await chains(stage, "alice")
+        (alice,) = await stage.chains("alice")
         application = await stage.create(alice, scripted(operation=spend_and_fail))
         await stage.network.settled()
         before = (await alice.height(), await alice.balance(), stage.state_hashes(alice))
@@ -216,7 +208,7 @@ async def test_a_tracked_message_that_fails_comes_back_with_its_grant() -> None:
         bounced.append(runtime.message_is_bouncing())
 
     async with native_network(PAID) as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         application = await stage.create(alice, scripted(operation=send, message=take))
         await alice.operate(application, b"hello")
         (rejected,) = await bob.receive()
@@ -247,7 +239,7 @@ async def test_a_message_carries_its_signer_and_origin() -> None:
         )
 
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         application = await stage.create(alice, scripted(operation=send, message=take))
         await alice.operate(application, b"hello")
         await bob.receive()
@@ -261,7 +253,7 @@ async def test_messages_of_some_applications_only_are_taken_in() -> None:
 
     module = scripted(operation=send, message=lambda *_: None)
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         wanted, other = [await stage.create(alice, module) for _ in range(2)]
         policy = MessagePolicy(
             reject_without_application_ids=frozenset({GenericApplicationId.user(wanted)})
@@ -277,11 +269,32 @@ async def test_messages_of_some_applications_only_are_taken_in() -> None:
 
 
 class Feed:
-    """A publisher and its subscribers, as one module: what each chain has heard."""
+    """A publisher and its subscribers, as one application: what each chain has heard."""
 
     def __init__(self) -> None:
         self.heard: dict[ChainId, list[bytes]] = {}
-        self.module = scripted(operation=self.operate, streams=self.take)
+        self.id = ApplicationId(bytes(32))
+
+    @classmethod
+    async def created(cls, stage: NativeNetwork, publisher: NetworkChain) -> "Feed":
+        """A new one."""
+        feed = cls()
+        module = scripted(operation=feed.operate, streams=feed.take)
+        feed.id = await stage.create(publisher, module)
+        return feed
+
+    @classmethod
+    async def followed(
+        cls, stage: NativeNetwork, publisher: NetworkChain, subscriber: NetworkChain
+    ) -> "Feed":
+        """A new one of which a chain follows another."""
+        feed = await cls.created(stage, publisher)
+        await feed.follow(subscriber, publisher)
+        return feed
+
+    async def follow(self, subscriber: NetworkChain, publisher: NetworkChain) -> None:
+        """Let one chain hear what another publishes."""
+        await subscriber.operate(self.id, b"follow " + publisher.id)
 
     def operate(self, runtime: ContractRuntime, operation: bytes) -> None:
         if operation.startswith(b"follow "):
@@ -302,21 +315,19 @@ class Feed:
 @asynchronous
 async def test_subscribers_process_the_events_of_another_chain() -> None:
     async with native_network() as stage:
-        feed = Feed()
-        alice, bob = await chains(stage, "alice", "bob")
-        application = await stage.create(alice, feed.module)
-        await bob.operate(application, b"follow " + alice.id)
-        await alice.operate(application, b"one", b"two")
+        alice, bob = await stage.chains("alice", "bob")
+        feed = await Feed.followed(stage, alice, bob)
+        await alice.operate(feed.id, b"one", b"two")
         await bob.synchronize()
         await bob.process_inbox()
         assert last_block_operations(bob) == [UpdateStreams]
         # The wallet's node and four validators have each heard both.
         assert set(feed.heard[bob.id]) == {b"one", b"two"}
-        await alice.operate(application, b"three")
+        await alice.operate(feed.id, b"three")
         await bob.synchronize()
         await bob.process_inbox()
         assert b"three" in feed.heard[bob.id]
-        stream = StreamId.user(application, StreamName(b"feed"))
+        stream = StreamId.user(feed.id, StreamName(b"feed"))
         found = bob.client.events_from_index(stream, 1, publisher=alice.id)
         assert [(event.index, event.value) for event in found] == [(1, b"two"), (2, b"three")]
         await stage.network.settled()
@@ -326,11 +337,10 @@ async def test_subscribers_process_the_events_of_another_chain() -> None:
 @asynchronous
 async def test_a_new_subscriber_hears_what_was_published_before() -> None:
     async with native_network() as stage:
-        feed = Feed()
-        alice, bob = await chains(stage, "alice", "bob")
-        application = await stage.create(alice, feed.module)
-        await alice.operate(application, *(bytes((number,)) for number in range(25)))
-        await bob.operate(application, b"follow " + alice.id)
+        alice, bob = await stage.chains("alice", "bob")
+        feed = await Feed.created(stage, alice)
+        await alice.operate(feed.id, *(bytes((number,)) for number in range(25)))
+        await feed.follow(bob, alice)
         await bob.synchronize()
         # At most ten events go into one block.
         receipts = await bob.process_inbox()
@@ -373,7 +383,7 @@ def round_of_last(chain: NetworkChain) -> str:
 @asynchronous
 async def test_a_chain_can_be_kept_for_one_application() -> None:
     async with native_network() as stage:
-        alice, bob = await chains(stage, "alice", "bob")
+        alice, bob = await stage.chains("alice", "bob")
         counter = await stage.create(alice, COUNTER)
         other = await stage.create(alice, COUNTER)
         permissions = ApplicationPermissions(

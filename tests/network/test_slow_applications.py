@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from catenula.base.errors import LocalError
-from catenula.base.identifiers import ChainId
+from catenula.base.identifiers import ApplicationId, ChainId
 from catenula.base.integers import U64
 from catenula.base.limits import MAX_UNLOCKED_QUESTIONS
 from catenula.client.errors import ClientError
 from catenula.execution.applications import NativeModule, Service
 from catenula.execution.environment import HttpRequest, NeedsThread
+from catenula.execution.queries import QueryOutcome
 from catenula.execution.runtime import ContractRuntime
+from catenula.network.chain import NetworkChain
 from catenula.network.configuration import NetworkShape
 from catenula.protocol import NO_FEES, OracleHttp, OracleService, ResourceControlPolicy
 from tests.execution.scripted import COUNTER, Counter, read_counter, scripted
@@ -54,6 +56,17 @@ def endless(moved: asyncio.Event | None = None) -> NativeModule:
     return NativeModule(scripted(operation=ask_itself).contract, Endless)
 
 
+async def asked_without_end(
+    stage: NativeNetwork, chain: NetworkChain
+) -> tuple[ApplicationId, "asyncio.Task[QueryOutcome]"]:
+    """An application whose service has been asked, does not answer, and runs on a thread."""
+    moved = asyncio.Event()
+    application = await stage.create(chain, endless(moved))
+    task = asyncio.create_task(chain.query(application, b"slow"))
+    await moved.wait()
+    return application, task
+
+
 def heights(stage: NativeNetwork, chain_id: ChainId) -> set[int]:
     """What validators say how many blocks a chain has; one value if they agree."""
     return {validator.chain(chain_id).next_block_height for validator in stage.network.validators}
@@ -66,7 +79,7 @@ def shape(policy: ResourceControlPolicy = OPEN_POLICY) -> NetworkShape:
 @asynchronous
 async def test_an_http_response_becomes_part_of_the_block() -> None:
     async with http_server(a=answered(b"fetched")) as server, native_network(shape()) as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         fetcher = await stage.create(chain, scripted(operation=fetch))
         receipt = await chain.operate(fetcher, server.url("/a").encode())
         block = next(iter(chain.blocks(receipt.height)))
@@ -90,8 +103,7 @@ async def test_a_slow_server_freezes_nobody_but_its_chain(engine: str, tmp_path:
         http_server(a=answered(b"at last")) as server,
         native_network(wanted, folder=folder) as stage,
     ):
-        slow = (await stage.network.wallet("slow", 10)).chain
-        alice = (await stage.network.wallet("alice", 10)).chain
+        slow, alice = await stage.chains("slow", "alice")
         bob = (await stage.network.wallet("bob")).chain
         fetcher = await stage.create(slow, scripted(operation=fetch))
         server.let_go.clear()
@@ -121,7 +133,7 @@ async def test_a_slow_server_freezes_nobody_but_its_chain(engine: str, tmp_path:
 @asynchronous
 async def test_an_answer_that_changes_once_is_asked_for_again() -> None:
     async with http_server(a=answered(b"old")) as server, native_network(shape()) as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         fetcher = await stage.create(chain, scripted(operation=fetch))
         server.then["/a"] = answered(b"new")
         receipt = await chain.operate(fetcher, server.url("/a").encode())
@@ -138,7 +150,7 @@ async def test_the_chain_is_seen_as_last_committed_while_its_application_runs() 
         fetch(runtime, operation)
 
     async with http_server(a=answered(b"")) as server, native_network(shape()) as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         closer = await stage.create(chain, scripted(operation=spend))
         await stage.network.settled()
         server.let_go.clear()
@@ -156,7 +168,7 @@ async def test_the_chain_is_seen_as_last_committed_while_its_application_runs() 
 async def test_a_service_that_takes_too_long_fails_the_operation_and_nothing_else() -> None:
     policy = OPEN_POLICY.replace(maximum_service_oracle_execution_ms=U64(30))
     async with native_network(shape(policy)) as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         application = await stage.create(chain, endless())
         with pytest.raises(ClientError, match="MaximumServiceOracleExecutionTimeExceeded"):
             await chain.operate(application, b"slow")
@@ -168,40 +180,34 @@ async def test_a_service_that_takes_too_long_fails_the_operation_and_nothing_els
 @asynchronous
 async def test_an_endless_query_of_a_user_is_ended() -> None:
     async with native_network() as stage:
-        alice, bob = (await stage.network.wallet("alice", 10)), (await stage.network.wallet("bob"))
+        alice, bob = await stage.chains("alice", "bob")
         alice.client.context.local.driver.side_runs.maximum_seconds = 0.1
-        application = await stage.create(alice.chain, endless())
+        application = await stage.create(alice, endless())
         with pytest.raises(ClientError, match="MaximumExecutionTimeExceeded"):
-            await alice.chain.query(application, b"slow")
-        await alice.chain.transfer(bob.chain, 1)
-        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+            await alice.query(application, b"slow")
+        await alice.transfer(bob, 1)
+        assert (await alice.query(application, b"quick")).response == b"answer"
 
 
 @asynchronous
 async def test_a_query_ends_with_whoever_asked() -> None:
     async with native_network() as stage:
-        alice = await stage.network.wallet("alice", 10)
-        moved = asyncio.Event()
-        application = await stage.create(alice.chain, endless(moved))
-        driver = alice.client.context.local.driver
-        task = asyncio.create_task(alice.chain.query(application, b"slow"))
-        await moved.wait()
+        (chain,) = await stage.chains("alice")
+        application, task = await asked_without_end(stage, chain)
+        driver = chain.client.context.local.driver
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+        assert (await chain.query(application, b"quick")).response == b"answer"
         await driver.side_runs.settled()
 
 
 @asynchronous
 async def test_a_node_that_stops_ends_what_runs() -> None:
     async with native_network() as stage:
-        alice = await stage.network.wallet("alice", 10)
-        moved = asyncio.Event()
-        application = await stage.create(alice.chain, endless(moved))
-        driver = alice.client.context.local.driver
-        task = asyncio.create_task(alice.chain.query(application, b"slow"))
-        await moved.wait()
+        (chain,) = await stage.chains("alice")
+        _, task = await asked_without_end(stage, chain)
+        driver = chain.client.context.local.driver
         await driver.stop()
         with pytest.raises(LocalError, match=r"stops|stopped"):
             await task
@@ -211,7 +217,7 @@ async def test_a_node_that_stops_ends_what_runs() -> None:
 @asynchronous
 async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     async with native_network() as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         counter = await stage.create(chain, COUNTER)
         monkeypatch.setattr("catenula.validator.side_runs.start_guest_thread", None)
         await chain.operate(counter, b"\x01")
@@ -224,13 +230,10 @@ async def test_quick_applications_start_no_thread(monkeypatch: pytest.MonkeyPatc
 @asynchronous
 async def test_a_question_without_an_answer_does_not_hold_up_its_own_chain() -> None:
     async with native_network() as stage:
-        alice, bob = (await stage.network.wallet("alice", 10)), (await stage.network.wallet("bob"))
-        moved = asyncio.Event()
-        application = await stage.create(alice.chain, endless(moved))
-        task = asyncio.create_task(alice.chain.query(application, b"slow"))
-        await moved.wait()
-        await alice.chain.transfer(bob.chain, 1)
-        assert (await alice.chain.query(application, b"quick")).response == b"answer"
+        alice, bob = await stage.chains("alice", "bob")
+        application, task = await asked_without_end(stage, alice)
+        await alice.transfer(bob, 1)
+        assert (await alice.query(application, b"quick")).response == b"answer"
         assert not task.done()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -262,7 +265,7 @@ class Pausing:
 @asynchronous
 async def test_a_question_whose_chain_has_changed_is_asked_again() -> None:
     async with native_network() as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         pausing = Pausing()
         counter = await stage.create(chain, pausing.module)
         task = asyncio.create_task(chain.query(counter, b""))
@@ -279,7 +282,7 @@ async def test_a_question_whose_chain_has_changed_is_asked_again() -> None:
 @asynchronous
 async def test_a_question_whose_chain_keeps_changing_gets_the_chain_for_itself() -> None:
     async with native_network() as stage:
-        chain = (await stage.network.wallet("alice", 10)).chain
+        (chain,) = await stage.chains("alice")
         pausing = Pausing()
         counter = await stage.create(chain, pausing.module)
         task = asyncio.create_task(chain.query(counter, b""))

@@ -5,20 +5,19 @@ connections take, how long a client may not read, and how many streams it may ab
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, cast
 
 from catenula.base.limits import (
+    MAX_PUBLIC_BURDENS,
     MAX_PUBLIC_HEADER_BYTES,
-    MAX_PUBLIC_RESETS,
     MAX_PUBLIC_STREAMS,
     PUBLIC_BODY_SECONDS,
     PUBLIC_HEAD_SECONDS,
     PUBLIC_WRITE_SECONDS,
 )
-from catenula.transport.arriving import ArrivingBody, PortBudget
-from catenula.transport.calls import CallStatus, StatusCode
+from catenula.transport.arriving import ArrivingBody, PortBudget, WithBody
 from catenula.transport.grpc_web import Headers
 from catenula.transport.http1 import Answer
 from catenula.transport.http2_endpoint import FrameHandlers, Http2Endpoint
@@ -56,6 +55,9 @@ _GREETING = settings_frame(
 ) + window_frame(0, _CONNECTION_WINDOW - DEFAULT_WINDOW)
 
 
+_UNREAD_BYTES = 1 << 16
+"""When the client reads again, so much is sent before it is seen whether it goes on reading."""
+
 _FEW_CALLS = 4
 """With more calls on a connection, the answers of one turn of the event loop go out together.
 
@@ -63,7 +65,7 @@ Under load that saves the server a fifth of its work and a client a third.
 """
 
 
-class Http2Exchange:
+class Http2Exchange(WithBody):
     """One stream of the connection; see `Exchange`."""
 
     is_http2 = True
@@ -79,18 +81,9 @@ class Http2Exchange:
         """Bytes that the client takes on this stream."""
         self.unreported = 0
         """Bytes that have arrived and for which the client has got no new room yet."""
-
-    async def body(self) -> bytes:
-        """See `Exchange`."""
-        return await self.arriving.whole()
-
-    def parts(self) -> AsyncIterator[bytes]:
-        """See `Exchange`."""
-        return self.arriving.parts()
-
-    def take_time(self) -> None:
-        """See `Exchange`."""
-        self.arriving.take_time()
+        self.unsent = 0
+        """Bytes that wait for room."""
+        self.waiter: asyncio.Future[None] | None = None
 
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
         """See `Exchange`."""
@@ -112,6 +105,10 @@ class Http2Exchange:
             self._connection.put(frame(FrameType.DATA, END_STREAM, self.number))
 
 
+class _NobodyReads(Exception):
+    """The client has not read for too long, and was told so."""
+
+
 class Http2Connection(Http2Endpoint[Http2Exchange]):
     """One connection with many streams."""
 
@@ -121,8 +118,10 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
         super().__init__(FrameReader(), most_sent_bytes=_SENT_BYTES)
         self._answer, self.budget, self._on_close = answer, budget, on_close
         self._last_stream = 0
-        self._resets = 0
-        self._can_send = asyncio.Event()
+        self._burdens = 0
+        self._held_up: dict[int, Http2Exchange] = {}
+        """Answers that wait for the connection and not for room of their own, longest first."""
+        self._greeting: asyncio.TimerHandle | None = None
 
     # The transport's side
 
@@ -130,13 +129,14 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
         """A client is there."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(_GREETING)
-        self._loop.call_later(PUBLIC_HEAD_SECONDS, self._check_greeted)
+        self._greeting = self._loop.call_later(PUBLIC_HEAD_SECONDS, self._check_greeted)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: nobody waits for answers."""
+        if self._greeting is not None:
+            self._greeting.cancel()
         for number in list(self._streams):
             self._drop(number)
-        self._can_send.set()
         self._on_close(self)
 
     def data_received(self, data: bytes) -> None:
@@ -159,7 +159,7 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
         """The client has read."""
         self._is_paused = False
         self._transport.resume_reading()
-        self._can_send.set()
+        self._wake_held_up()
 
     # Frames
 
@@ -205,19 +205,37 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
             self.put(window_frame(received.stream, exchange.unreported))
             exchange.unreported = 0
 
+    def _take_settings(self, received: Frame) -> None:
+        self._bear()
+        super()._take_settings(received)
+
+    def _change_rooms(self, value: int) -> None:
+        super()._change_rooms(value)
+        for exchange in self._streams.values():
+            if exchange.room > 0:
+                self._wake(exchange)
+
     def _take_room(self, stream: Http2Exchange | None) -> None:
-        self._can_send.set()
+        if stream is None:
+            self._wake_held_up()
+        else:
+            self._wake(stream)
 
     def _take_reset(self, received: Frame) -> None:
         number_in(received.payload)
         self._drop(received.stream)
-        self._resets += 1
-        if self._resets > MAX_PUBLIC_RESETS:
+        self._bear()
+
+    def _bear(self) -> None:
+        """The client makes work beyond calls that end well; it may not do so without end."""
+        self._burdens += 1
+        if self._burdens > MAX_PUBLIC_BURDENS:
             raise Http2Violation(ErrorCode.ENHANCE_YOUR_CALM)
 
     _HANDLERS: ClassVar[FrameHandlers] = {
         **Http2Endpoint.COMMON_HANDLERS,
         FrameType.DATA: _take_data,
+        FrameType.SETTINGS: _take_settings,
         FrameType.RST_STREAM: _take_reset,
     }
 
@@ -231,11 +249,11 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
                 self.put(reset_frame(exchange.number, ErrorCode.NO_ERROR))
             if len(self._streams) <= _FEW_CALLS:
                 self.flush()
-            self._resets = max(0, self._resets - 1)
+            self._burdens = max(0, self._burdens - 1)
+        except _NobodyReads:
+            return
         finally:
-            if self._streams.pop(exchange.number, None) is not None:
-                exchange.arriving.forget()
-                self.budget.give_back_call()
+            self._forget(exchange.number)
 
     async def send_data(self, exchange: Http2Exchange, data: bytes) -> None:
         """Send a part of a response's body, as fast as the client takes it."""
@@ -246,6 +264,7 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
             await self._send_in_parts(exchange, data)
         finally:
             self.budget.unread.release(exchange)
+            self._wake_held_up()
 
     def _put_data(self, exchange: Http2Exchange, part: bytes) -> None:
         self.put(frame(FrameType.DATA, 0, exchange.number, part))
@@ -258,6 +277,7 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
             size = min(exchange.room, self._room, self._frame_bytes, len(data) - position)
             if size <= 0 or self._is_paused:
                 self.budget.unread.hold(exchange, len(data), partial(self._cut_off, exchange))
+                exchange.unsent = len(data) - position
                 await self._wait_until_read(exchange)
                 continue
             self._put_data(exchange, data[position : position + size])
@@ -273,23 +293,51 @@ class Http2Connection(Http2Endpoint[Http2Exchange]):
 
     async def _wait_until_read(self, exchange: Http2Exchange) -> None:
         self.flush()
-        self._can_send.clear()
+        waiter = exchange.waiter = self._loop.create_future()
+        if exchange.room > 0:
+            self._held_up[exchange.number] = exchange
+        else:
+            self._wake_held_up()
         try:
             async with asyncio.timeout(PUBLIC_WRITE_SECONDS):
-                await self._can_send.wait()
+                await waiter
         except TimeoutError as error:
             self.put(reset_frame(exchange.number, ErrorCode.CANCEL))
-            text = "the client does not read"
-            raise CallStatus(StatusCode.DEADLINE_EXCEEDED, text) from error
+            self._forget(exchange.number)
+            raise _NobodyReads from error
+        finally:
+            exchange.waiter = None
+            self._held_up.pop(exchange.number, None)
 
-    def _drop(self, number: int) -> None:
-        """The client does not want the answer any more."""
+    def _wake(self, exchange: Http2Exchange) -> None:
+        self._held_up.pop(exchange.number, None)
+        if exchange.waiter is not None and not exchange.waiter.done():
+            exchange.waiter.set_result(None)
+
+    def _wake_held_up(self) -> None:
+        """Let as many go on as the connection takes now.
+
+        To wake all would cost as much as there are, for one byte of room.
+        """
+        room = 0 if self._is_paused else min(self._room, _UNREAD_BYTES)
+        while room > 0 and self._held_up:
+            exchange = next(iter(self._held_up.values()))
+            room -= min(exchange.room, exchange.unsent)
+            self._wake(exchange)
+
+    def _forget(self, number: int) -> Http2Exchange | None:
+        """Nothing more is said about a stream."""
         exchange = self._streams.pop(number, None)
         if exchange is not None:
             exchange.arriving.forget()
             self.budget.give_back_call()
-            if exchange.task is not None:
-                exchange.task.cancel()
+        return exchange
+
+    def _drop(self, number: int) -> None:
+        """The client does not want the answer any more."""
+        exchange = self._forget(number)
+        if exchange is not None and exchange.task is not None:
+            exchange.task.cancel()
 
     # Ending
 

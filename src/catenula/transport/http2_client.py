@@ -40,6 +40,7 @@ from catenula.transport.http2_frames import (
     unpadded,
     window_frame,
 )
+from catenula.transport.small_parts import MIN_PART_BYTES, add_small_part
 
 PREFIX_BYTES = 5
 """A flag and a length before every message."""
@@ -110,7 +111,7 @@ class _Stream:
         self.unreported = 0
         """Bytes that the reader has taken and for which the server has got no new room yet."""
         # What has arrived of the next message, and when it is worth looking at.
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._size, self._needed = 0, PREFIX_BYTES
         self.end: CallStatus | None = None
         """How the call has ended, unless well."""
@@ -123,11 +124,17 @@ class _Stream:
 
     def add(self, data: bytes) -> None:
         """A part of the answers; `CallStatus` for what is no message."""
-        self._parts.append(data)
+        if not data:
+            return
+        if self._size and len(data) < MIN_PART_BYTES:
+            add_small_part(self._parts, data)
+        else:
+            self._parts.append(data)
         self._size += len(data)
         if self._size < self._needed:
             return
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        if len(self._parts) > 1:
+            data = b"".join(self._parts)
         position = 0
         self._needed = PREFIX_BYTES
         while (start := position + PREFIX_BYTES) <= len(data):

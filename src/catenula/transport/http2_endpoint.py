@@ -143,19 +143,23 @@ class Http2Endpoint(asyncio.Protocol, Generic[StreamT]):
         self._has_settings = True
         if received.flags & ACK:
             return
+        room = self.initial_room
         for key, value in settings_in(received.payload):
             if key == SETTING_WINDOW:
-                self._change_rooms(value)
+                room = value
+                if value > MAX_WINDOW:
+                    raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
             elif key == SETTING_FRAME_BYTES:
                 self._frame_bytes = max(MAX_FRAME_BYTES, min(value, self._most_sent_bytes))
             elif key == SETTING_MAX_STREAMS:
                 self._most_streams = value
+        if room != self.initial_room:
+            # Once per frame, however often the frame says it: this costs as much as it has streams.
+            self._change_rooms(room)
         self.put(frame(FrameType.SETTINGS, ACK, 0))
         self._take_room(None)
 
     def _change_rooms(self, value: int) -> None:
-        if value > MAX_WINDOW:
-            raise Http2Violation(ErrorCode.FLOW_CONTROL_ERROR)
         for stream in self._streams.values():
             stream.room += value - self.initial_room
         self.initial_room = value
