@@ -2,7 +2,8 @@
 
     python payment_bot.py [FAUCET_URL] [PAYMENTS]
 
-It ends after so many payments (never, if none are given). Its keys live in ``bot-wallets``.
+It ends after so many payments (never, if none are given). Its keys live in the folder
+``bot-wallets``, which belongs to one network.
 """
 
 import asyncio

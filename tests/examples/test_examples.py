@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import catenula
-from catenula.network.example_applications import NAMES
+from catenula.base.errors import LocalError
+from catenula.network.example_applications import NAMES, example_module
 from tests.conftest import REPOSITORY
 from tests.ports import free_port
 from tests.process.net import NetUp, environment
@@ -106,3 +107,8 @@ def test_every_application_is_listed() -> None:
     listed = (EXAMPLES / "applications" / "README.md").read_text()
     for name in NAMES:
         assert f"[{name}]({name})" in listed
+
+
+def test_an_application_that_is_no_example_is_told_from_those_that_are() -> None:
+    with pytest.raises(LocalError, match="no example application 'conter', but there are counter"):
+        example_module("conter")

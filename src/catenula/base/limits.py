@@ -199,6 +199,12 @@ MAX_PUBLIC_BODY_BYTES = MAX_MESSAGE_BYTES // 3 * 4 + 4096
 MAX_PUBLIC_BUFFER_BYTES = 256 << 20
 """Bodies of requests that are arriving at one public port, together."""
 
+MAX_PUBLIC_STANDING_BYTES = 32 << 20
+"""Large requests of calls that go on for long (subscriptions) at one public port, together."""
+
+MAX_SMALL_REQUEST_BYTES = 1 << 10
+"""A request of this size counts as nothing: how many calls run is limited already."""
+
 MAX_PUBLIC_UNREAD_BYTES = 256 << 20
 """Answers that clients of one public port have not read yet, together; beyond it the one that has
 waited longest is cut off."""
@@ -233,6 +239,9 @@ MAX_PUBLIC_STREAMS = 10_000
 MAX_PUBLIC_BURDENS = 500
 """Streams that a client may abandon, and settings that it may change, beyond the calls that it lets
 end."""
+
+MAX_UNREAD_REPLIES = 1_000
+"""Answers to pings and settings that wait for somebody who does not read."""
 
 MAX_PUBLIC_BACKLOG = 1_024
 """Connections that wait to be accepted."""

@@ -20,7 +20,12 @@ class ExampleModule(NamedTuple):
 
 
 def example_module(name: str) -> ExampleModule:
-    """The modules of one of `NAMES`; `LocalError` where they have not been installed."""
+    """The modules of one of `NAMES`; `LocalError` for others, or where none have been installed."""
+    if name not in NAMES:
+        raise LocalError(
+            f"there is no example application {name!r}, but there are {', '.join(NAMES)}",
+            retryable=False,
+        )
     folder = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT / name
     try:
         contract, service = (

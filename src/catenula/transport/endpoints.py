@@ -16,7 +16,8 @@ from catenula.transport.public_service import PublicService, close
 _log = logging.getLogger(__name__)
 
 UnaryCall = Callable[[bytes], Awaitable[bytes]]
-StreamCall = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+StreamCall = Callable[[bytes], AsyncIterator[bytes]]
+Conversation = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 
 
 class FinishedCall(NamedTuple):
@@ -38,10 +39,13 @@ class CallObserver(Protocol):
 
 
 class Endpoint(NamedTuple):
-    """How one path is answered; exactly one of both is set."""
+    """How one path is answered; exactly one of these is set."""
 
     unary: UnaryCall | None = None
     stream: StreamCall | None = None
+    """One request, any number of answers, for a long time perhaps."""
+    conversation: Conversation | None = None
+    """Any number of both."""
 
 
 Endpoints = Mapping[str, Endpoint]
@@ -95,9 +99,8 @@ def _unary(service: PublicService, method: str, observer: CallObserver | None) -
 
 
 def _stream(service: PublicService, method: str, observer: CallObserver | None) -> StreamCall:
-    async def call(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def call(request: bytes) -> AsyncIterator[bytes]:
         start, size, code = time.perf_counter(), 0, StatusCode.CANCELLED
-        request = await only_request(requests)
         answers = service.stream(method, request)
         try:
             _check_size(request, "request")
@@ -120,13 +123,6 @@ def _stream(service: PublicService, method: str, observer: CallObserver | None) 
                 observer.call_finished(call, None)
 
     return call
-
-
-async def only_request(requests: AsyncIterator[bytes]) -> bytes:
-    """The one request of a call that streams answers only."""
-    async for request in requests:
-        return request
-    raise CallStatus(StatusCode.INTERNAL, "Missing request message.")
 
 
 def bug(method: str, error: Exception) -> CallStatus:

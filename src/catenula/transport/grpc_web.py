@@ -6,7 +6,7 @@ with an error has no body: its status is in the headers. Compressed messages are
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from catenula.base.limits import MAX_MESSAGE_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
 from catenula.transport.endpoints import Endpoint, Endpoints
 from catenula.transport.public_service import close
+from catenula.transport.small_parts import MIN_PART_BYTES, add_small_part
 
 Headers = list[tuple[str, str]]
 
@@ -69,8 +70,12 @@ class Exchange(Protocol):
         """The request body as it arrives; `CallStatus` as for `body`."""
         ...
 
-    def take_time(self) -> None:
-        """The rest of the request may come at any time."""
+    def taken(self, size: int) -> None:
+        """So many bytes of the parts are dealt with; the rest may come at any time."""
+        ...
+
+    def stand(self, size: int) -> None:
+        """The call keeps so many bytes of its request for long; `CallStatus` if it may not."""
         ...
 
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
@@ -153,19 +158,26 @@ class _Call:
 
     async def run(self, endpoint: Endpoint) -> None:
         """Answer with everything but the status."""
+        if endpoint.conversation is not None:
+            await self._send_all(endpoint.conversation(self._requests()))
+            return
+        messages = await self._messages()
+        if not messages:
+            raise CallStatus(StatusCode.INTERNAL, "Missing request message.")
+        request = messages[0]
         if endpoint.unary is not None:
-            messages = await self._messages()
-            if not messages:
-                raise CallStatus(StatusCode.INTERNAL, "Missing request message.")
-            await self._send(await endpoint.unary(messages[0]))
+            await self._send(await endpoint.unary(request))
         elif endpoint.stream is not None:
-            requests = self._arriving() if self._form.is_native else _given(await self._messages())
-            answers = endpoint.stream(requests)
-            try:
-                async for message in answers:
-                    await self._send(message)
-            finally:
-                await close(answers)
+            messages.clear()
+            self._exchange.stand(len(request))
+            await self._send_all(endpoint.stream(request))
+
+    async def _send_all(self, answers: AsyncIterator[bytes]) -> None:
+        try:
+            async for message in answers:
+                await self._send(message)
+        finally:
+            await close(answers)
 
     async def _messages(self) -> list[bytes]:
         """All messages of the request."""
@@ -177,15 +189,22 @@ class _Call:
             raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
         return messages
 
-    async def _arriving(self) -> AsyncIterator[bytes]:
-        """The messages of the request, each when it has arrived."""
-        rest = b""
-        async for part in self._exchange.parts():
-            messages, rest = read_messages(rest + part, self._exchange.headers)
+    async def _requests(self) -> AsyncIterator[bytes]:
+        """The messages of the request; of a native one each when it has arrived."""
+        if not self._form.is_native:
+            messages = await self._messages()
+            self._exchange.stand(sum(map(len, messages)))
             for message in messages:
-                self._exchange.take_time()
                 yield message
-        if rest:
+            return
+        arriving = _ArrivingMessages(self._exchange.headers)
+        async for part in self._exchange.parts():
+            before = arriving.size + len(part)
+            for message in arriving.add(part):
+                yield message
+            if arriving.size < before:
+                self._exchange.taken(before - arriving.size)
+        if arriving.size:
             raise CallStatus(StatusCode.INTERNAL, "Unexpected EOF decoding stream.")
 
     async def _send(self, message: bytes) -> None:
@@ -215,9 +234,29 @@ class _Call:
         await self._exchange.finish(trailers)
 
 
-async def _given(messages: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for message in messages:
-        yield message
+class _ArrivingMessages:
+    """The messages in a body that arrives; ``size`` bytes wait for the rest of theirs."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+        self._parts: list[bytes | bytearray] = []
+        self.size, self._needed = 0, FRAME_HEADER_BYTES
+
+    def add(self, part: bytes) -> list[bytes]:
+        """The messages that are complete now; `CallStatus` for frames that are none."""
+        if self.size and len(part) < MIN_PART_BYTES:
+            add_small_part(self._parts, part)
+        else:
+            self._parts.append(part)
+        self.size += len(part)
+        if self.size < self._needed:
+            return []
+        messages, rest = read_messages(b"".join(self._parts), self._headers)
+        self._parts, self.size = [rest] if rest else [], len(rest)
+        self._needed = FRAME_HEADER_BYTES
+        if self.size >= FRAME_HEADER_BYTES:
+            self._needed += int.from_bytes(rest[1:FRAME_HEADER_BYTES], "big")
+        return messages
 
 
 def read_messages(body: bytes, headers: Mapping[str, str]) -> tuple[list[bytes], bytes]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from catenula.transport.calls import PUBLIC_SERVICE, CallStatus, StatusCode
-from catenula.transport.endpoints import Endpoint, only_request
+from catenula.transport.endpoints import Endpoint
 from catenula.transport.messages.table import file_descriptor, message_classes
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
@@ -59,9 +59,9 @@ async def _answer(request: bytes) -> bytes:
     return _check(request)
 
 
-async def _watch(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _watch(request: bytes) -> AsyncIterator[bytes]:
     """The status now; it does not change until the server is gone."""
-    yield _check(await only_request(requests))
+    yield _check(request)
     await asyncio.Event().wait()
 
 

@@ -6,7 +6,7 @@ behind a running one, bodies of all connections together, and how long a client 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from catenula.base.limits import (
     PUBLIC_LINGER_SECONDS,
     PUBLIC_WRITE_SECONDS,
 )
-from catenula.transport.arriving import ArrivingBody, PortBudget
+from catenula.transport.arriving import ArrivingBody, PortBudget, WithBody
 from catenula.transport.grpc_web import Exchange, Headers
 
 Answer = Callable[[Exchange], Awaitable[None]]
@@ -29,10 +29,11 @@ _REASONS = {
     405: b"Method Not Allowed",
     408: b"Request Timeout",
     431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
 }
 
 
-class Http1Exchange:
+class Http1Exchange(WithBody):
     """One request on the connection; see `Exchange`."""
 
     is_http2 = False
@@ -51,18 +52,6 @@ class Http1Exchange:
         return self.can_be_followed and not self.arriving.is_refused
 
     # What the answering side sees
-
-    async def body(self) -> bytes:
-        """See `Exchange`."""
-        return await self.arriving.whole()
-
-    def parts(self) -> AsyncIterator[bytes]:
-        """See `Exchange`."""
-        return self.arriving.parts()
-
-    def take_time(self) -> None:
-        """See `Exchange`."""
-        self.arriving.take_time()
 
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
         """See `Exchange`."""
@@ -236,7 +225,11 @@ class Http1Connection(asyncio.Protocol):
             self._task = self._loop.create_task(self._answer_one(self._current))
 
     async def _answer_one(self, exchange: Http1Exchange) -> None:
-        self._budget.take_call()
+        if not self._budget.take_call():
+            exchange.arriving.forget()
+            self._current = self._task = None
+            self._refuse(503)
+            return
         try:
             await self._answer(exchange)
         finally:

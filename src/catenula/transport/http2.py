@@ -5,7 +5,7 @@ connections take, how long a client may not read, and how many streams it may ab
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, cast
 
@@ -17,7 +17,7 @@ from catenula.base.limits import (
     PUBLIC_HEAD_SECONDS,
     PUBLIC_WRITE_SECONDS,
 )
-from catenula.transport.arriving import ArrivingBody, PortBudget
+from catenula.transport.arriving import ArrivingBody, PortBudget, WithBody
 from catenula.transport.grpc_web import Headers
 from catenula.transport.http1 import Answer
 from catenula.transport.http2_endpoint import FrameHandlers, Http2Endpoint
@@ -65,7 +65,7 @@ Under load that saves the server a fifth of its work and a client a third.
 """
 
 
-class Http2Exchange:
+class Http2Exchange(WithBody):
     """One stream of the connection; see `Exchange`."""
 
     is_http2 = True
@@ -84,18 +84,6 @@ class Http2Exchange:
         self.unsent = 0
         """Bytes that wait for room."""
         self.waiter: asyncio.Future[None] | None = None
-
-    async def body(self) -> bytes:
-        """See `Exchange`."""
-        return await self.arriving.whole()
-
-    def parts(self) -> AsyncIterator[bytes]:
-        """See `Exchange`."""
-        return self.arriving.parts()
-
-    def take_time(self) -> None:
-        """See `Exchange`."""
-        self.arriving.take_time()
 
     async def respond(self, status: int, headers: Headers, *, has_body: bool) -> None:
         """See `Exchange`."""

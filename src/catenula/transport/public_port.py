@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +20,13 @@ from catenula.base.limits import (
     MAX_PUBLIC_BACKLOG,
     MAX_PUBLIC_BUFFER_BYTES,
     MAX_PUBLIC_CALLS,
+    MAX_PUBLIC_STANDING_BYTES,
     MAX_PUBLIC_UNREAD_BYTES,
     PEEK_SECONDS,
 )
 from catenula.transport.arriving import PortBudget
 from catenula.transport.endpoints import CallObserver, Endpoints, method_endpoints
-from catenula.transport.grpc_web import Exchange, answer
+from catenula.transport.grpc_web import answer
 from catenula.transport.health import health_endpoints
 from catenula.transport.http1 import Http1Connection
 from catenula.transport.http2 import Http2Connection
@@ -53,9 +55,10 @@ class PublicServer:
         self, endpoints: Endpoints, listener: socket.socket, context: ssl.SSLContext | None
     ) -> None:
         """Serve at a socket that is bound already. Needs a running event loop."""
-        self._endpoints, self._context = endpoints, context
+        self._answer, self._context = partial(answer, endpoints=endpoints), context
         self._budget = PortBudget(
             body_bytes=MAX_PUBLIC_BUFFER_BYTES,
+            standing_bytes=MAX_PUBLIC_STANDING_BYTES,
             unread_bytes=MAX_PUBLIC_UNREAD_BYTES,
             calls=MAX_PUBLIC_CALLS,
         )
@@ -73,6 +76,16 @@ class PublicServer:
     def body_bytes(self) -> int:
         """Bytes of request bodies that are in memory now."""
         return self._budget.body_bytes
+
+    @property
+    def standing_bytes(self) -> int:
+        """Bytes of large requests whose calls go on for long."""
+        return self._budget.standing_bytes
+
+    @property
+    def calls(self) -> int:
+        """Calls that run now."""
+        return self._budget.calls
 
     @property
     def unread_bytes(self) -> int:
@@ -114,9 +127,6 @@ class PublicServer:
     ) -> Http2Connection | Http1Connection:
         kind = Http2Connection if is_http2 else Http1Connection
         return kind(self._answer, self._budget, beginning.closed)
-
-    async def _answer(self, exchange: Exchange) -> None:
-        await answer(exchange, self._endpoints)
 
     def _closed(self, connection: object) -> None:
         if connection in self._open:

@@ -148,4 +148,4 @@ async def _converse(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def reflection_endpoints() -> dict[str, Endpoint]:
     """The one method of the service, by path."""
-    return {f"/{REFLECTION_SERVICE}/ServerReflectionInfo": Endpoint(stream=_converse)}
+    return {f"/{REFLECTION_SERVICE}/ServerReflectionInfo": Endpoint(conversation=_converse)}
