@@ -1,6 +1,7 @@
 """The HTTP server: routes, limits, cross-origin headers, starting and stopping."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from catenula.base.limits import MAX_HTTP_HEADER_BYTES
 from catenula.services.http.application import HttpApplication, HttpLimits
 from catenula.services.http.messages import Request, Response
 from catenula.services.http.server import HttpServer, serve_http
+from catenula.transport.socket_options import set_options
 from tests.services.stage import request
 
 
@@ -167,3 +169,23 @@ def test_closing_waits_for_a_request_but_not_for_ever() -> None:
         await asking
 
     asyncio.run(main())
+
+
+def test_connections_whose_clients_are_gone_are_noticed() -> None:
+    async def main() -> None:
+        async with served() as server:
+            (listening,) = server._server.servers
+            (listener,) = listening.sockets
+            assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+    asyncio.run(main())
+    # What is set on a listening socket holds for its connections.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        set_options(listener)
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+                if hasattr(socket, "TCP_USER_TIMEOUT"):
+                    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) > 0

@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from catenula.base.identifiers import AccountOwner
-from catenula.protocol import Account
+import pytest
+
+from catenula.base.errors import LocalError
+from catenula.base.identifiers import AccountOwner, ApplicationId
+from catenula.protocol import Account, NewBlock, NewIncomingBundle, Notification
+from catenula.services.node import NodeServiceOptions
+from catenula.services.node.tasks import TaskSettings
 from tests.services.node_stage import NodeStage, node_stage
 from tests.services.stage import owner, request
 
@@ -87,3 +92,41 @@ def test_a_read_only_service_has_no_mutations() -> None:
         assert await stage.ask("{ chains { default } }")
 
     on_stage(show, read_only=True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_messages_are_taken_in_unless_the_service_only_reads(read_only: bool) -> None:
+    async def show(stage: NodeStage) -> None:
+        sender = await stage.network.wallet("sender", tokens="5")
+        incoming = reasons(stage, NewIncomingBundle)
+        made = reasons(stage, NewBlock)
+        await sender.chain.transfer(stage.chain_id, "2")
+        await asyncio.wait_for(incoming.get(), 20)
+        state = stage.server.service.state(stage.chain_id)
+        if read_only:
+            await stage.server.service.synchronized()
+            assert made.empty()
+            assert (state.next_block_height, state.inboxes.waiting()) == (0, 1)
+        else:
+            await asyncio.wait_for(made.get(), 20)
+            assert (state.next_block_height, state.inboxes.waiting()) == (1, 0)
+
+    on_stage(show, read_only=read_only)
+
+
+def reasons(stage: NodeStage, kind: type[Any]) -> asyncio.Queue[Notification]:
+    """What happens of one kind on the service's own chain from now on."""
+    heard: asyncio.Queue[Notification] = asyncio.Queue()
+
+    def hear(notification: Notification) -> None:
+        if notification.chain_id == stage.chain_id and isinstance(notification.reason, kind):
+            heard.put_nowait(notification)
+
+    stage.wallet.client.context.local.driver.notifier.watchers.append(hear)
+    return heard
+
+
+def test_a_service_that_only_reads_has_no_tasks() -> None:
+    tasks = TaskSettings(controller=ApplicationId(bytes(32)))
+    with pytest.raises(LocalError, match="only reads"):
+        NodeServiceOptions(read_only=True, tasks=tasks)

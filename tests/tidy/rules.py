@@ -21,6 +21,7 @@ PROCESS_BOUNDARIES: frozenset[str] = frozenset(
         "src/catenula/cli/invocation.py",  # Stands for a process, which a crash would end.
         "src/catenula/storage/rocks.py",
         "src/catenula/transport/endpoints.py",  # A stranger's call must not hear of our bugs.
+        "src/catenula/transport/grpc_web.py",  # Nor wait for ever because of one.
         "src/catenula/validator/committer.py",  # A thread hands failures to those who wait.
         "src/catenula/validator/frame_server.py",  # A request must not end the others with it.
         "src/catenula/validator/side_runs.py",  # A thread hands failures to those who wait.

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ import pytest
 
 from catenula.base.errors import LocalError
 from catenula.transport.calls import METHODS, CallStatus, StatusCode
-from catenula.transport.endpoints import FinishedCall
+from catenula.transport.endpoints import Endpoint, FinishedCall
 from catenula.transport.event_loop import loop_factory
 from catenula.transport.grpc_client import GrpcOptions, GrpcProvider
 from catenula.transport.http2_frames import PREFACE
 from catenula.transport.newcomers import Speech, recognise
-from catenula.transport.public_port import TlsFiles, serve_public
+from catenula.transport.public_port import PublicServer, TlsFiles, serve_public
 from tests.network.support import asynchronous
 from tests.transport.certificates import make_certificate
 from tests.transport.http2_client import http2
@@ -122,6 +122,33 @@ async def test_bugs_are_internal_errors_and_say_nothing(caplog: pytest.LogCaptur
             response = await browser.ask(request("GetVersionInfo", frame(b"")))
             assert response.grpc_status == "13"
     assert "a secret" in caplog.text
+
+
+@asynchronous
+async def test_bugs_beside_the_validators_methods_are_told_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import grpc
+
+    async def broken(request: bytes) -> bytes:
+        raise ZeroDivisionError("a secret")
+
+    async def broken_talk(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for message in requests:
+            yield await broken(message)
+
+    endpoints = {"/a/B": Endpoint(unary=broken), "/a/C": Endpoint(conversation=broken_talk)}
+    server = PublicServer(endpoints, socket.create_server(("127.0.0.1", 0)), None)
+    async with connect(server.port) as browser:
+        for path in endpoints:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await native(server.port, path, b"x", timeout=20)
+            assert raised.value.code() is grpc.StatusCode.INTERNAL
+            response = await browser.ask(request(path, frame(b"x")))
+            assert response.grpc_status == "13"
+            assert "secret" not in str(response)
+    await server.close()
+    assert caplog.text.count("ZeroDivisionError: a secret") == 4
 
 
 class Heard:
@@ -340,13 +367,17 @@ async def test_who_says_nothing_is_sent_away(beginning: bytes) -> None:
 
 
 @asynchronous
-async def test_connections_beyond_the_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_beyond_the_limit_are_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("catenula.transport.newcomers.MAX_PUBLIC_CONNECTIONS", 3)
     async with scripted_port() as (server, _):
         clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         await until(lambda: server.connections == 3)
-        async with connect(server.port) as one_more:
-            assert await one_more.is_closed()
+        for _ in range(3):
+            async with connect(server.port) as one_more:
+                assert await one_more.is_closed()
+        assert caplog.text.count("more than 3 connections") == 1
         for client in clients:
             client.close()
         await until(lambda: server.connections == 0)

@@ -240,6 +240,9 @@ MAX_PUBLIC_BURDENS = 500
 """Streams that a client may abandon, and settings that it may change, beyond the calls that it lets
 end."""
 
+MAX_UNREAD_REPLIES = 1_000
+"""Answers to pings and settings that wait for somebody who does not read."""
+
 MAX_PUBLIC_BACKLOG = 1_024
 """Connections that wait to be accepted."""
 
@@ -391,14 +394,12 @@ MAX_WASM_NESTING = 10_000
 MAX_WASM_LOOP_NESTING = 200
 """Loops inside each other in one function; the reference has no bound."""
 
-MAX_WASM_LOCAL_WORK = 2_000_000
-"""Locals times loops around them, summed over the functions of one module.
+MAX_WASM_COMPILE_WORK = 20_000_000
+"""What compiling one module may take, in microseconds as `execution.wasm.work` estimates them;
+services of official applications take two million. The reference has no bound."""
 
-Compilers do work for each pair, although each takes a byte or two in the module.
-"""
-
-LARGE_WASM_FUNCTION_BYTES = 128 << 10
-"""Modules with a larger function are compiled by a method whose time does not explode with it."""
+MAX_WASM_USUAL_COMPILE_WORK = 12_000_000
+"""Contracts beyond are compiled by a method that optimizes less and takes less time."""
 
 MAX_WASM_MEMORY_PAGES = 8_192
 """Linear memory of one instance in pages of 64 KiB: 512 MiB; the reference has no bound."""
@@ -435,6 +436,9 @@ MAX_PENDING_READ_BYTES = 512 << 20
 
 MAX_GUEST_LINE_CHARACTERS = 16_384
 """A line that a guest logs is cut here."""
+
+MAX_REFUSED_MODULES = 1_024
+"""Modules of one kind of which a process remembers why they are not acceptable."""
 
 MAX_COMPILED_MODULES = 256
 """Compiled modules of one kind that a process keeps in memory."""

@@ -383,9 +383,8 @@ class SqliteStore(Store):
             values += (fence.scope, required, None, fence.token)
         for (root, key), value in rows.items():
             values += (root, key, None if value is None else seal(key, value), None)
-        marks = ",".join(["(?,?,?,?)"] * (len(values) // 4))
         try:
-            self._writer.execute(_WRITE_FENCED.format(marks), values)
+            self._execute(_WRITE_FENCED, "(?,?,?,?)", values)
         except sqlite3.IntegrityError:
             return False
         return True
@@ -396,9 +395,16 @@ class SqliteStore(Store):
             values += (root, key, None if value is None else seal(key, value))
         step = 3 * ROWS_PER_STATEMENT
         for start in range(0, len(values), step):
-            part = values[start : start + step]
-            marks = ",".join(["(?,?,?)"] * (len(part) // 3))
-            self._writer.execute(_WRITE.format(marks), part)
+            self._execute(_WRITE, "(?,?,?)", values[start : start + step])
+
+    def _execute(self, statement: str, row: str, values: Sequence[bytes | int | None]) -> None:
+        """Execute a statement for many rows whose columns stand in ``values`` one after another.
+
+        As one of many executions, because after a single one the library gives up the interpreter
+        once more, to ask for a number that nobody wants.
+        """
+        rows = ",".join([row] * (len(values) // row.count("?")))
+        self._writer.executemany(statement.format(rows), (values,))
 
     def _delete_prefix(self, root: bytes, prefix: bytes) -> None:
         end = prefix_end(prefix)

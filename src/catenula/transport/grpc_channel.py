@@ -69,12 +69,17 @@ class GrpcChannel:
 
     async def _connect(self) -> Http2Client:
         if self._is_closed:
-            raise CallStatus(StatusCode.CANCELLED, "the connection is closed here")
+            raise _closed_here()
         if self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._open())
             self._connecting.add_done_callback(self._opened)
-        # A caller that goes away must not end the attempt for the others.
-        return await asyncio.shield(self._connecting)
+        connecting = self._connecting
+        # A caller that goes away does not end the attempt for the others, nor does the end of the
+        # channel look to a caller as if somebody had cancelled it.
+        await asyncio.wait((connecting,))
+        if connecting.cancelled():
+            raise _closed_here()
+        return connecting.result()
 
     def _opened(self, task: asyncio.Task[Http2Client]) -> None:
         self._connecting = None
@@ -122,3 +127,7 @@ class GrpcChannel:
             await asyncio.gather(self._connecting, return_exceptions=True)
         if self._client is not None:
             self._client.close()
+
+
+def _closed_here() -> CallStatus:
+    return CallStatus(StatusCode.CANCELLED, "the connection is closed here")

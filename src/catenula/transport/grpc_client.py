@@ -104,6 +104,7 @@ class GrpcProvider:
         self._encoded = _Encoded()
         self.given_up: set[NetworkAddress] = set()
         """Where no attempt of the last call has succeeded: asked once, until one does."""
+        self.is_closed = False
 
     def connect(self, validator: Secp256k1PublicKey, address: str) -> "GrpcNode":
         """The validator at that address; does not wait. `DecodeError` for no gRPC address."""
@@ -115,7 +116,12 @@ class GrpcProvider:
         return GrpcNode(self, parsed)
 
     def channel(self, address: NetworkAddress) -> GrpcChannel:
-        """The shared way to an address; it connects when it is first used."""
+        """The shared way to an address; it connects when it is first used.
+
+        Raises `CallStatus` CANCELLED when everything is closed.
+        """
+        if self.is_closed:
+            raise CallStatus(StatusCode.CANCELLED, "all connections are closed here")
         found = self._channels.get(address)
         if found is None:
             options = self.options
@@ -131,7 +137,8 @@ class GrpcProvider:
         return self._encoded.bytes_of(message_name, value)
 
     async def close(self) -> None:
-        """Close all connections; calls that run end with CANCELLED."""
+        """Close all connections for good; calls that run end with CANCELLED."""
+        self.is_closed = True
         channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             await channel.close()
@@ -180,7 +187,7 @@ class GrpcNode:
             try:
                 return await self._attempt(method, request)
             except CallStatus as status:
-                if not status.retryable:
+                if not status.retryable or self._provider.is_closed:
                     raise
             await asyncio.sleep(retry_delay_seconds(self._options, attempt))
         try:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from catenula.base.limits import MAX_MESSAGE_BYTES
 from catenula.transport.calls import CallStatus, StatusCode
-from catenula.transport.endpoints import Endpoint, Endpoints
+from catenula.transport.endpoints import Endpoint, Endpoints, bug
 from catenula.transport.public_service import close
 from catenula.transport.small_parts import MIN_PART_BYTES, add_small_part
 
@@ -145,6 +145,9 @@ async def answer(exchange: Exchange, endpoints: Endpoints) -> None:
         await call.run(endpoint)
     except CallStatus as status:
         await call.end(status.code, status.details)
+    except Exception as error:  # noqa: BLE001  # Nobody is behind this: a caller would wait for ever.
+        told = bug(exchange.path, error)
+        await call.end(told.code, told.details)
     else:
         await call.end(StatusCode.OK, "")
 

@@ -105,8 +105,8 @@ class Http2Exchange(WithBody):
             self._connection.put(frame(FrameType.DATA, END_STREAM, self.number))
 
 
-class _NobodyReads(Exception):
-    """The client has not read for too long, and was told so."""
+class _NobodyReads(asyncio.CancelledError):
+    """The client has not read for too long, and was told so: the call is over."""
 
 
 class Http2Connection(Http2Endpoint[Http2Exchange]):

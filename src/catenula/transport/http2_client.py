@@ -186,14 +186,15 @@ class Http2Client(Http2Endpoint[_Stream]):
     @property
     def is_usable(self) -> bool:
         """Whether new calls may be made."""
-        return not self._is_over and not self._is_leaving and self._next_number < _LAST_STREAM
+        return not self._is_over and not self._is_leaving
 
     async def unary(self, path: str, request: bytes) -> bytes:
         """The one answer to a call; `CallStatus` for everything else."""
         done: asyncio.Future[None] = self._loop.create_future()
 
         def wake() -> None:
-            if stream.has_ended and not done.done():
+            # More than one answer is wrong already; the others are not waited for.
+            if (stream.has_ended or len(stream.messages) > 1) and not done.done():
                 done.set_result(None)
 
         stream = self._open(path, request, wake)
@@ -240,6 +241,9 @@ class Http2Client(Http2Endpoint[_Stream]):
     def _begin(self, path: str, stream: _Stream) -> None:
         stream.number = number = self._next_number
         self._next_number += 2
+        if number >= _LAST_STREAM:
+            # There are no more numbers: the next call makes another connection.
+            self._is_leaving = True
         self._streams[number] = stream
         stream.room = self.initial_room
         block = header_block(
@@ -295,11 +299,23 @@ class Http2Client(Http2Endpoint[_Stream]):
         found = self._streams.pop(number, None)
         if found is not None:
             self._blocked.pop(number, None)
-            while self._waiting and len(self._streams) < self._most_streams and self.is_usable:
-                self._begin(*self._waiting.popleft())
+            if self._waiting:
+                self._begin_waiting()
             if self._is_leaving and not self._streams:
                 self._loop.call_soon(self.close)
         return found
+
+    def _begin_waiting(self) -> None:
+        """Begin calls for which there were too many others."""
+        while self._waiting and len(self._streams) < self._most_streams and self.is_usable:
+            self._begin(*self._waiting.popleft())
+        if not self.is_usable:
+            self._lose_waiting("the connection takes no more calls")
+
+    def _lose_waiting(self, text: str) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for _, stream in waiting:
+            stream.finish(_lost(text))
 
     # The transport's side
 
@@ -347,7 +363,11 @@ class Http2Client(Http2Endpoint[_Stream]):
         """End the connection; calls that run end with ``status``, by default CANCELLED."""
         self._end(status or CallStatus(StatusCode.CANCELLED, "the connection is closed here"))
         self.flush()
-        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            # A server that does not read would keep the connection, and what was written, for long.
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     # Being alive
 
@@ -413,6 +433,7 @@ class Http2Client(Http2Endpoint[_Stream]):
     def _take_room(self, stream: _Stream | None) -> None:
         if stream is None:
             self._pump()
+            self._begin_waiting()
         else:
             self._send_more(stream)
 
@@ -429,12 +450,12 @@ class Http2Client(Http2Endpoint[_Stream]):
             raise Http2Violation(ErrorCode.FRAME_SIZE_ERROR)
         last = int.from_bytes(received.payload[:4], "big") & MAX_WINDOW
         self._is_leaving = True
-        waiting, self._waiting = self._waiting, deque()
-        unseen = [number for number in self._streams if number > last]
-        lost = [stream for _, stream in waiting]
-        lost += [stream for number in unseen if (stream := self._forget(number)) is not None]
-        for stream in lost:
-            stream.finish(_lost("the server is going away"))
+        text = "the server is going away"
+        self._lose_waiting(text)
+        for number in [number for number in self._streams if number > last]:
+            stream = self._forget(number)
+            if stream is not None:
+                stream.finish(_lost(text))
         if not self._streams:
             self._loop.call_soon(self.close)
 

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from catenula.base.limits import MAX_PUBLIC_HEADER_BYTES
+from catenula.base.limits import MAX_PUBLIC_HEADER_BYTES, MAX_UNREAD_REPLIES
 from catenula.transport.http2_frames import (
     ACK,
     DEFAULT_WINDOW,
@@ -77,6 +77,7 @@ class Http2Endpoint(asyncio.Protocol, Generic[StreamT]):
         self._most_streams = _UNTOLD_STREAMS
         self._most_sent_bytes = most_sent_bytes
         self._outgoing: list[bytes] = []
+        self._unread_replies = 0
         self._is_paused = self._is_leaving = self._has_settings = False
 
     # What an end does in its own way
@@ -156,7 +157,7 @@ class Http2Endpoint(asyncio.Protocol, Generic[StreamT]):
         if room != self.initial_room:
             # Once per frame, however often the frame says it: this costs as much as it has streams.
             self._change_rooms(room)
-        self.put(frame(FrameType.SETTINGS, ACK, 0))
+        self._reply(FrameType.SETTINGS)
         self._take_room(None)
 
     def _change_rooms(self, value: int) -> None:
@@ -181,7 +182,14 @@ class Http2Endpoint(asyncio.Protocol, Generic[StreamT]):
         if len(received.payload) != 8:
             raise Http2Violation(ErrorCode.FRAME_SIZE_ERROR)
         if not received.flags & ACK:
-            self.put(frame(FrameType.PING, ACK, 0, received.payload))
+            self._reply(FrameType.PING, received.payload)
+
+    def _reply(self, kind: FrameType, payload: bytes = b"") -> None:
+        """Acknowledge; not without end to somebody who asks and does not read."""
+        self._unread_replies = self._unread_replies + 1 if self._is_paused else 0
+        if self._unread_replies > MAX_UNREAD_REPLIES:
+            raise Http2Violation(ErrorCode.ENHANCE_YOUR_CALM)
+        self.put(frame(kind, ACK, 0, payload))
 
     def _refuse_push(self, received: Frame) -> None:
         raise Http2Violation(ErrorCode.PROTOCOL_ERROR)

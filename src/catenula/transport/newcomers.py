@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from catenula.base.limits import MAX_PUBLIC_CONNECTIONS, PEEK_SECONDS
 from catenula.transport.http2_frames import PREFACE
+from catenula.transport.socket_options import set_options
 
 _log = logging.getLogger(__name__)
 
@@ -21,9 +22,8 @@ _PEEK_BYTES = len(PREFACE)
 _AGAIN_SECONDS = 0.02
 _ACCEPTS_PER_TURN = 64
 _PAUSE_SECONDS = 0.5
-_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-_UNREAD_MS = 60_000
-"""A peer that acknowledges nothing of what was sent for so long is gone."""
+_ROOM_AGAIN = 0.9
+"""With fewer connections than this part of the limit, reaching it again is told again."""
 
 
 class Speech(Enum):
@@ -62,6 +62,8 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         self._waiting: set[_Waiting] = set()
         self.connections = 0
+        self._is_full = False
+        """Whether that has been told; it would be told to everybody who comes."""
         listener.setblocking(False)
         self._loop.add_reader(listener.fileno(), self._accept)
 
@@ -78,11 +80,15 @@ class Reception:
 
     def _receive(self, connection: socket.socket) -> None:
         if self.connections >= MAX_PUBLIC_CONNECTIONS:
-            _log.warning("more than %d connections: one was closed", MAX_PUBLIC_CONNECTIONS)
+            if not self._is_full:
+                self._is_full = True
+                text = "more than %d connections: further ones are closed until some end"
+                _log.warning(text, MAX_PUBLIC_CONNECTIONS)
             connection.close()
             return
         self.connections += 1
-        _prepare(connection)
+        connection.setblocking(False)
+        set_options(connection)
         self._waiting.add(_Waiting(connection, self._decided))
 
     def _pause(self, error: OSError) -> None:
@@ -105,6 +111,8 @@ class Reception:
     def gone(self) -> None:
         """A connection that was handed on has ended."""
         self.connections -= 1
+        if self.connections < MAX_PUBLIC_CONNECTIONS * _ROOM_AGAIN:
+            self._is_full = False
 
     def close(self) -> None:
         """Accept no more; those that have not said anything are closed."""
@@ -113,17 +121,6 @@ class Reception:
         self._listener.close()
         for waiting in list(self._waiting):
             waiting.give_up()
-
-
-def _prepare(connection: socket.socket) -> None:
-    """Answers leave at once, and peers that are gone are noticed."""
-    connection.setblocking(False)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (*_KEEP_ALIVE, ("TCP_USER_TIMEOUT", _UNREAD_MS)):
-        option = getattr(socket, name, None)  # Not every system has every option.
-        if option is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class _Waiting:

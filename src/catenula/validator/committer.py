@@ -301,8 +301,8 @@ class GroupCommitter:
             batch.commit(self._store)
         except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
             error = caught
-        self.counters.committed(started, entries, failed=error is not None)
         batch.loop.call_soon_threadsafe(self._done, batch, error)
+        self.counters.committed(started, entries, failed=error is not None)
 
     def _done(self, batch: _Batch, error: BaseException | None) -> None:
         self._busy = False

@@ -3,7 +3,6 @@
 import pytest
 
 from catenula.base.limits import (
-    LARGE_WASM_FUNCTION_BYTES,
     MAX_WASM_BRANCH_TARGETS,
     MAX_WASM_LOCALS,
     MAX_WASM_LOOP_NESTING,
@@ -13,7 +12,7 @@ from catenula.base.limits import (
 from catenula.execution.errors import ExecutionError
 from catenula.execution.wasm.binary import encode_section, encode_sized, encode_unsigned
 from catenula.execution.wasm.module import CODE, FUNCTION, HEADER, TYPE
-from catenula.execution.wasm.prepare import check_service, has_large_function, prepare_contract
+from catenula.execution.wasm.prepare import check_service, prepare_contract
 from tests.execution.wasm.guests import wat
 
 U32 = b"\xff\xff\xff\xff\x0f"
@@ -48,7 +47,6 @@ REFUSED = {
     "locals of one group": module(locals_of(MAX_WASM_LOCALS + 1)),
     "locals of several groups": module(locals_of(*[2**32 - 1] * 20)),
     "groups of locals": module(U32 + END),
-    "locals of many functions": module(*[locals_of(MAX_WASM_LOCALS)] * 201),
     "blocks": module(nested(BLOCK, MAX_WASM_NESTING + 1)),
     "loops": module(nested(LOOP, MAX_WASM_LOOP_NESTING + 1)),
     "branch targets": module(b"\x00\x41\x00\x0e" + U32 + END),
@@ -88,20 +86,10 @@ def test_services_have_the_limit_on_locals_too() -> None:
         check_service(REFUSED["locals of several groups"])
 
 
-def test_large_functions_are_recognised() -> None:
-    small = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 2) + END)
-    large = module(b"\x00" + b"\x01" * (LARGE_WASM_FUNCTION_BYTES - 1) + END)
-    assert [has_large_function(code) for code in (small, large)] == [False, True]
-
-
 def test_services_have_the_limit_on_loops_too() -> None:
     check_service(module(nested(LOOP, MAX_WASM_LOOP_NESTING)))
-    for bomb in (
-        module(nested(LOOP, MAX_WASM_LOOP_NESTING + 1)),
-        module(*[encode_unsigned(1) + encode_unsigned(20_000) + b"\x7e" + LOOP + END * 2] * 51),
-    ):
-        with pytest.raises(ExecutionError):
-            check_service(bomb)
+    with pytest.raises(ExecutionError):
+        check_service(module(nested(LOOP, MAX_WASM_LOOP_NESTING + 1)))
 
 
 SERVICE_CODE = """(module (memory 1) (table 2 funcref) (elem declare func 0) (data "abc")

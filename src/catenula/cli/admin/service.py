@@ -64,7 +64,9 @@ _OPERATOR = Parsed("name=path of a program", _operator)
 
 @command()
 @port_options(host="127.0.0.1")
-@click.option("--read-only", is_flag=True, help="Answer questions, make no blocks on request.")
+@click.option(
+    "--read-only", is_flag=True, help="Answer questions and follow the chains, but make no blocks."
+)
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -132,7 +134,7 @@ def service(
     operators: tuple[tuple[str, Path], ...],
     task_retry_delay_secs: float,
 ) -> None:
-    """Serve the wallet's chains over GraphQL, and take in messages to them.
+    """Serve the wallet's chains over GraphQL, and take in messages to them unless --read-only.
 
     Programs that reach the port command the wallet: keep it on this machine, or demand a token
     (--token-file, or the environment variable CATENULA_SERVICE_TOKEN).

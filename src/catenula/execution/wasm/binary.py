@@ -14,9 +14,13 @@ VALUE_TYPES = frozenset((0x7F, 0x7E, 0x7D, 0x7C))
 """i32, i64, f32 and f64; the only types of the MVP."""
 
 
-def module_error(reason: str, **fields: Any) -> ExecutionError:
+class ModuleRefused(ExecutionError):
+    """A module is not acceptable, here and on every other node; asking again changes nothing."""
+
+
+def module_error(reason: str, **fields: Any) -> ModuleRefused:
     """The refusal of a module: ``reason`` says what is wrong, ``fields`` where (spec 04 §9)."""
-    return ExecutionError("WasmModule", reason=reason, **fields)
+    return ModuleRefused("WasmModule", reason=reason, **fields)
 
 
 class Reader:

@@ -23,9 +23,9 @@ from catenula.base.limits import (
     WASM_EPOCH_SECONDS,
 )
 from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm.binary import ModuleRefused
 from catenula.execution.wasm.host_functions import HostFunction
 from catenula.execution.wasm.library import library, take_message, take_trap
-from catenula.execution.wasm.prepare import has_large_function
 
 HostCall = Callable[[Any, Any, Any, int], int]
 """Answers a call of the guest that runs on this thread: engine's data, caller, raw slots and their
@@ -100,15 +100,23 @@ class Engine:
 
     # Modules
 
-    def compile(self, code: bytes) -> "CompiledModule":
-        """Compile a module; `ExecutionError` when the engine does not accept it.
+    def compile(self, code: bytes, *, is_hard: bool = False) -> "CompiledModule":
+        """Compile a module; `ModuleRefused` when it is not valid, or nothing offers its imports.
 
-        The usual compiler takes time that grows with the square of a function's size; a contract
-        with a large one gets the quick one, whose code this engine runs like its own.
+        A contract that ``is_hard`` for the usual compiler gets the quick one, whose code this
+        engine runs like its own. Other errors (`ExecutionError`) are failures of the compiler.
         """
-        if self.is_contract and has_large_function(code):
+        # Functions are validated one by one as they are compiled, the last after all the others.
+        self._validate(code)
+        if is_hard and self.is_contract:
             return self.deserialize(_compile_quickly(code))
         return self._module(self._library.functions.wasmtime_module_new, code)
+
+    def _validate(self, code: bytes) -> None:
+        ffi, functions = self._library
+        error = functions.wasmtime_module_validate(self._engine, ffi.from_buffer(code), len(code))
+        if error != ffi.NULL:
+            raise ModuleRefused("WasmError", reason=take_message(error))
 
     def deserialize(self, compiled: bytes | memoryview) -> "CompiledModule":
         """Take code compiled earlier by this engine; `ExecutionError` when it is from another.
@@ -127,7 +135,7 @@ class Engine:
         prepared = ffi.new("wasmtime_instance_pre_t **")
         error = functions.wasmtime_linker_instantiate_pre(self._linker, module, prepared)
         if error != ffi.NULL:
-            raise ExecutionError("WasmError", reason=take_message(error))
+            raise ModuleRefused("WasmError", reason=take_message(error))
         ready = ffi.gc(prepared[0], functions.wasmtime_instance_pre_delete)
         return CompiledModule(self, module, ready)
 

@@ -1,9 +1,9 @@
 """`WasmApplications`: the loader of applications compiled to WebAssembly (spec 04 §9).
 
 Bytecode is decompressed, filtered and rewritten (contracts) or checked (services), compiled and
-kept. A module that is not acceptable is refused each time it is loaded. The engine and its library
-are loaded with the first application. Nodes in one process share a loader: compiled code is the
-same for all of them.
+kept. A module that is not acceptable is refused each time it is loaded; why is found out once. The
+engine and its library are loaded with the first application. Nodes in one process share a loader:
+compiled code is the same for all of them.
 """
 
 import threading
@@ -23,6 +23,7 @@ from catenula.execution.applications import (
 from catenula.execution.errors import ExecutionError
 from catenula.execution.runtime import ContractRuntime
 from catenula.execution.service_runtime import ServiceRuntime
+from catenula.execution.wasm.binary import ModuleRefused
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.host_functions import contract_imports, service_imports
 from catenula.execution.wasm.instance import (
@@ -34,7 +35,7 @@ from catenula.execution.wasm.instance import (
     unanswered,
 )
 from catenula.execution.wasm.module_cache import ModuleCache
-from catenula.execution.wasm.prepare import check_service, prepare_contract
+from catenula.execution.wasm.prepare import Prepared, prepare
 from catenula.protocol import ApplicationDescription, BlobId, ModuleId, VmRuntime
 
 
@@ -119,14 +120,11 @@ def _blob_id(module_id: ModuleId, service: bool) -> BlobId:
     return module_id.bytecode_blob_ids()[int(service)]
 
 
-def _engine_code(blob_id: BlobId, bytecode: BytecodeSource, service: bool) -> bytes:
+def _engine_code(blob_id: BlobId, bytecode: BytecodeSource, service: bool) -> Prepared:
     """What the engine is given to compile."""
     compressed = bytecode(blob_id)
     try:
         code = decompress(compressed, MAX_WASM_MODULE_BYTES)
     except (DecodeError, DecompressedTooLarge) as error:
-        raise ExecutionError("WasmError", reason=error.message(), blob_id=blob_id) from error
-    if service:
-        check_service(code)
-        return code
-    return prepare_contract(code)
+        raise ModuleRefused("WasmError", reason=error.message(), blob_id=blob_id) from error
+    return prepare(code, is_service=service)

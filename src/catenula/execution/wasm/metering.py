@@ -24,6 +24,7 @@ from catenula.execution.wasm.binary import (
     read_signed,
     read_unsigned,
 )
+from catenula.execution.wasm.work import CALL_INDIRECT, GROW, LOOP
 
 MEMORY_GROW = 0x40
 _WEIGHTS = (1, 16, 256, 4096)
@@ -81,8 +82,8 @@ class Body(NamedTuple):
     """Offsets of the instructions that may end the function, traps aside."""
     loops: frozenset[int]
     """Offsets behind the headers of loops."""
-    most_loops: int
-    """How many loops are inside each other at most."""
+    joints: int
+    """What the compiler has to do where control parts or joins (`work.Shape`)."""
     charge_weight: int
     """How many charges are met in a run, if every loop goes round 16 times."""
     call_weight: int
@@ -106,7 +107,7 @@ def scan_body(reader: Reader, parameters: int, spaces: Spaces) -> Body:
         calls=scan.calls,
         exits=scan.exits,
         loops=frozenset(scan.loops),
-        most_loops=scan.most_loops,
+        joints=scan.joints,
         charge_weight=scan.charge_weight,
         call_weight=scan.call_weight,
     )
@@ -186,10 +187,10 @@ class _Scan:
         *(
             "first",
             "frames",
+            "joints",
             "locals",
             "loop_depth",
             "loops",
-            "most_loops",
             "spaces",
             "weight",
             "whole",
@@ -209,7 +210,7 @@ class _Scan:
         self.exits: list[int] = []
         self.loops: list[int] = []
         self.loop_depth = 0
-        self.most_loops = 0
+        self.joints = 0
         self.weight = _WEIGHTS[0]
         self.charge_weight = 0
         self.call_weight = 0
@@ -276,6 +277,7 @@ class _Scan:
     def block(self, position: int) -> int:
         """``block``: its instructions belong to the block being metered."""
         after = self._block_type(position)
+        self.joints += 1
         self._open(self.frames[-1].start, loop=False)
         return after
 
@@ -285,7 +287,7 @@ class _Scan:
         self._open(after, loop=True)
         self.loops.append(after)
         self.loop_depth += 1
-        self.most_loops = max(self.most_loops, self.loop_depth)
+        self.joints += LOOP
         if self.loop_depth > MAX_WASM_LOOP_NESTING:
             raise self.fail(position, f"more than {MAX_WASM_LOOP_NESTING} loops inside each other")
         self.weight = _WEIGHTS[min(self.loop_depth, len(_WEIGHTS) - 1)]
@@ -295,11 +297,13 @@ class _Scan:
         """``if``."""
         after = self._block_type(position)
         self.frames[-1].cost += 1
+        self.joints += 1
         self._open(after, loop=False)
         return after
 
     def otherwise(self, position: int) -> int:
         """``else``."""
+        self.joints += 1
         self._close_block(position + 1)
         return position + 1
 
@@ -332,6 +336,7 @@ class _Scan:
         count, after = self._unsigned(position + 1)
         if count > min(MAX_WASM_BRANCH_TARGETS, self.end - after):
             raise self.fail(position, f"a branch table of {count} targets")
+        self.joints += count
         labels = set()
         for _ in range(count + 1):
             label, after = self._unsigned(after)
@@ -354,6 +359,7 @@ class _Scan:
         """``call_indirect``: any table, however its number is encoded."""
         _, after = self._index(position + 1, self.spaces.types, "type")
         _, after = self._unsigned(after)
+        self.joints += CALL_INDIRECT
         self._call(position, after, True)
         return after
 
@@ -370,6 +376,7 @@ class _Scan:
     def grow(self, position: int) -> int:
         """``memory.grow``: becomes a call."""
         after = self.plain(position)
+        self.joints += GROW
         self.changes.append(Change(position, after, None))
         return after
 
@@ -390,6 +397,7 @@ class _Scan:
 
     def _call(self, position: int, after: int, may_leave: bool) -> None:
         self.frames[-1].cost += 1
+        self.joints += 1
         self.calls.append(Call(position, after, may_leave))
         self.call_weight += self.weight
 
@@ -425,6 +433,7 @@ class _Scan:
         frames = self.frames
         top = frames[-1]
         top.cost += 1
+        self.joints += 1
         self._close_block(after)
         last = len(frames) - 1
         for label in labels:

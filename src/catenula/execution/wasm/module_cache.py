@@ -20,13 +20,19 @@ from hashlib import sha256
 from pathlib import Path
 
 from catenula.base.identifiers import CryptoHash
-from catenula.base.limits import MAX_COMPILED_MODULES, MAX_MODULE_CACHE_BYTES
+from catenula.base.limits import (
+    MAX_COMPILED_MODULES,
+    MAX_MODULE_CACHE_BYTES,
+    MAX_REFUSED_MODULES,
+)
 from catenula.execution.errors import ExecutionError
+from catenula.execution.wasm.binary import ModuleRefused
 from catenula.execution.wasm.engine import CompiledModule, Engine
 from catenula.execution.wasm.library import engine_version
+from catenula.execution.wasm.prepare import Prepared
 
-FORMAT = 2
-"""Grows with every change of rewriting or engine settings."""
+FORMAT = 3
+"""Grows with every change of rewriting, of what is acceptable, or of engine settings."""
 
 _SUFFIX = ".module"
 _UNFINISHED = "unfinished-"
@@ -42,28 +48,38 @@ class ModuleCache:
         self._modules: OrderedDict[CryptoHash, CompiledModule] = OrderedDict()
         self._lock = threading.Lock()
         self._compiling: dict[CryptoHash, threading.Lock] = {}
+        self._refused: OrderedDict[CryptoHash, ModuleRefused] = OrderedDict()
 
     def __contains__(self, blob_hash: CryptoHash) -> bool:
-        return blob_hash in self._modules or (
-            self._folder is not None and self._path(self._folder, blob_hash).exists()
+        return (
+            blob_hash in self._modules
+            or blob_hash in self._refused
+            or (self._folder is not None and self._path(self._folder, blob_hash).exists())
         )
 
-    def get(self, blob_hash: CryptoHash, code: Callable[[], bytes]) -> CompiledModule:
+    def get(self, blob_hash: CryptoHash, code: Callable[[], Prepared]) -> CompiledModule:
         """The compiled module; ``code`` gives what the engine is to compile if nobody has yet.
 
-        Raises what ``code`` raises, and `ExecutionError` for a module the engine refuses.
+        Raises what ``code`` raises, and `ExecutionError` for a module the engine refuses. That a
+        module is refused for good (`ModuleRefused`) is remembered, so that the next one who asks
+        need not wait for it.
         """
         with self._lock:
             module = self._modules.get(blob_hash)
             if module is not None:
                 self._modules.move_to_end(blob_hash)
                 return module
+            self._raise_refusal(blob_hash)
             compiling = self._compiling.setdefault(blob_hash, threading.Lock())
         try:
             with compiling:
+                self._raise_refusal(blob_hash)
                 return self._modules.get(blob_hash) or self._keep(
                     blob_hash, self._load(blob_hash) or self._compile(blob_hash, code())
                 )
+        except ModuleRefused as refusal:
+            self._remember(blob_hash, refusal)
+            raise
         finally:
             with self._lock:
                 self._compiling.pop(blob_hash, None)
@@ -75,8 +91,20 @@ class ModuleCache:
                 self._modules.popitem(last=False)
         return module
 
-    def _compile(self, blob_hash: CryptoHash, code: bytes) -> CompiledModule:
-        module = self._engine.compile(code)
+    def _remember(self, blob_hash: CryptoHash, refusal: ModuleRefused) -> None:
+        with self._lock:
+            self._refused[blob_hash] = ModuleRefused(refusal.code, **refusal.fields)
+            while len(self._refused) > MAX_REFUSED_MODULES:
+                self._refused.popitem(last=False)
+
+    def _raise_refusal(self, blob_hash: CryptoHash) -> None:
+        refusal = self._refused.get(blob_hash)
+        if refusal is not None:
+            # Whoever catches it adds where it happened: each gets one of its own.
+            raise ModuleRefused(refusal.code, **refusal.fields)
+
+    def _compile(self, blob_hash: CryptoHash, prepared: Prepared) -> CompiledModule:
+        module = self._engine.compile(prepared.code, is_hard=prepared.is_hard)
         if self._folder is not None:
             self._write(self._folder, blob_hash, module.serialize())
         return module

@@ -16,9 +16,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from catenula.base.limits import (
-    LARGE_WASM_FUNCTION_BYTES,
-    MAX_WASM_LOCAL_WORK,
-    MAX_WASM_LOCALS,
     MAX_WASM_TABLE_ELEMENTS,
     MAX_WASM_TABLES,
 )
@@ -43,6 +40,7 @@ from catenula.execution.wasm.module import (
     METER_TYPE,
     START,
     TABLE,
+    FunctionType,
     Module,
     function_bodies,
     parse_contract,
@@ -51,7 +49,8 @@ from catenula.execution.wasm.module import (
     split_sections,
     type_space,
 )
-from catenula.execution.wasm.service_code import most_loops
+from catenula.execution.wasm.service_code import service_shape, service_types
+from catenula.execution.wasm.work import Shape, Work
 
 __all__ = [
     "FUEL_EXPORT",
@@ -59,9 +58,10 @@ __all__ = [
     "STOP_MEMORY_LIMIT",
     "STOP_MEMORY_REFUSED",
     "MeteredBlock",
+    "Prepared",
     "check_service",
-    "has_large_function",
     "metered_blocks",
+    "prepare",
     "prepare_contract",
 ]
 
@@ -74,14 +74,59 @@ class MeteredBlock(NamedTuple):
     cost: int
 
 
+class Prepared(NamedTuple):
+    """What the engine is given to compile."""
+
+    code: bytes
+    is_hard: bool
+    """Whether the usual compiler would take too long."""
+
+
+def prepare(code: bytes, *, is_service: bool) -> Prepared:
+    """Make a module of either kind ready; `ModuleRefused` when it is not acceptable."""
+    if is_service:
+        check_service(code)
+        return Prepared(code, False)
+    module = parse_contract(code)
+    bodies, work = _measured_bodies(module)
+    return Prepared(_rewrite(module, bodies), work.is_hard)
+
+
 def prepare_contract(code: bytes, *, is_charged: bool = True) -> bytes:
     """The module that runs instead of ``code``; `ExecutionError` when it is not acceptable.
 
     Without charges nothing stops it: that is for measuring what they cost.
     """
     module = parse_contract(code)
-    bodies = list(scan_bodies(module))
-    _check_work(sum(body.locals * (1 + body.most_loops) for body in bodies))
+    bodies, _ = _measured_bodies(module)
+    return _rewrite(module, bodies, is_charged=is_charged)
+
+
+def _measured_bodies(module: Module) -> tuple[list[Body], Work]:
+    """The functions, scanned until they are too much work for the compiler."""
+    work = Work()
+    for kind in module.types:
+        work.add_type(len(kind.parameters) + len(kind.results))
+    bodies = []
+    for number, body in enumerate(scan_bodies(module)):
+        bodies.append(body)
+        work.add_function(_shape(module, number, body))
+    return bodies, work
+
+
+def _shape(module: Module, number: int, body: Body) -> Shape:
+    reader, kind = module.bodies[number], _type_of(module, number)
+    results = len(kind.results)
+    return Shape(
+        size=reader.end - reader.position,
+        values=len(kind.parameters) + results,
+        width=body.locals + results,
+        joints=body.joints,
+        loops=len(body.loops),
+    )
+
+
+def _rewrite(module: Module, bodies: list[Body], *, is_charged: bool = True) -> bytes:
     _check_start(module, bodies)
     if not is_charged:
         bodies = [body._replace(charges=[], calls=[], charge_weight=0) for body in bodies]
@@ -104,16 +149,7 @@ def check_service(code: bytes) -> None:
     table = sections.get(TABLE)
     if table is not None:
         _check_service_tables(table)
-    _check_work(sum(map(_service_work, _bodies(sections))))
-
-
-def has_large_function(code: bytes) -> bool:
-    """Whether a module is to be compiled by the method that is made for large functions.
-
-    ``code`` may be of a contract, prepared or not, or of a service, and has been accepted before.
-    """
-    bodies = _bodies(split_sections(code))
-    return any(body.end - body.position > LARGE_WASM_FUNCTION_BYTES for body in bodies)
+    _check_service_work(sections)
 
 
 def scan_bodies(module: Module) -> Iterator[Body]:
@@ -138,13 +174,15 @@ def metered_blocks(code: bytes) -> Iterator[MeteredBlock]:
             yield MeteredBlock(number, positions[charge.offset], charge.cost)
 
 
-def _bodies(sections: dict[int, Reader]) -> Iterator[Reader]:
-    return function_bodies(sections[CODE]) if CODE in sections else iter(())
-
-
-def _check_work(work: int) -> None:
-    if work > MAX_WASM_LOCAL_WORK:
-        raise module_error(f"{work} locals in loops, at most {MAX_WASM_LOCAL_WORK}")
+def _check_service_work(sections: dict[int, Reader]) -> None:
+    types = service_types(sections)
+    work = Work()
+    for parameters, results in types.sizes:
+        work.add_type(parameters + results)
+    bodies = function_bodies(sections[CODE]) if CODE in sections else ()
+    for number, reader in enumerate(bodies):
+        body = Reader(reader.data, reader.position, reader.end)
+        work.add_function(service_shape(body, number, types))
 
 
 def _check_service_tables(reader: Reader) -> None:
@@ -154,14 +192,6 @@ def _check_service_tables(reader: Reader) -> None:
         elements += read_limits(reader).initial
     if elements > MAX_WASM_TABLE_ELEMENTS:
         raise reader.fail(f"{elements} table elements, at most {MAX_WASM_TABLE_ELEMENTS}")
-
-
-def _service_work(reader: Reader) -> int:
-    total = 0
-    for _ in range(reader.count(MAX_WASM_LOCALS, "groups of locals")):
-        total += reader.unsigned()
-        reader.byte()
-    return total * (1 + most_loops(reader))
 
 
 def _spaces(module: Module) -> Spaces:
@@ -174,9 +204,12 @@ def _spaces(module: Module) -> Spaces:
 
 
 def _parameters(module: Module, number: int) -> int:
+    return len(_type_of(module, number).parameters)
+
+
+def _type_of(module: Module, number: int) -> FunctionType:
     index = module.functions[number]
-    kind = module.types[index] if index < len(module.types) else METER_TYPE
-    return len(kind.parameters)
+    return module.types[index] if index < len(module.types) else METER_TYPE
 
 
 def _check_start(module: Module, bodies: list[Body]) -> None:

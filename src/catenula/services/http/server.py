@@ -23,6 +23,7 @@ from catenula.base.limits import (
     MAX_SOCKET_MESSAGE_BYTES,
 )
 from catenula.services.http.application import HttpApplication, HttpLimits
+from catenula.transport.socket_options import set_options
 
 _TICK_SECONDS = 1.0
 
@@ -62,8 +63,9 @@ async def serve_http(application: HttpApplication, *, host: str, port: int) -> H
             retryable=False,
         ) from error
     # Inherited by every connection: headers and body are two writes, and the second one must not
-    # wait for the client's delayed acknowledgement of the first.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # wait for the client's delayed acknowledgement of the first; nor may a client that is gone, or
+    # does not read, keep its connection for ever.
+    set_options(listener)
     config = Config(
         application,
         loop="none",

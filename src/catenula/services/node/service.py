@@ -1,7 +1,8 @@
 """A node service: the chains of a wallet, for programs that speak HTTP (spec 08 §2).
 
 Answers come from the local copy; commands become blocks. A listener keeps the copy up to date and
-takes in messages. Must not know HTTP or GraphQL.
+takes in messages, unless the service only reads: then no block is made at all. Must not know HTTP
+or GraphQL.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ class NodeService:
             self._ask, read_registered(options.subscriptions, options.subscription_ttls)
         )
         self._on_block = on_block
-        self._listener = ChainListener(client, options=options.listener)
+        self._listener = ChainListener(client, options=options.listening)
         self._starting: asyncio.Task[None] | None = None
         self.tasks: TaskProcessors | None = None
 
