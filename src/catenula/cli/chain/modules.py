@@ -1,6 +1,6 @@
 """``catenula publish-module`` and its variants, and what they share with creating applications."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,21 @@ VM_RUNTIME: _Declared = click.option(
     help="What the bytecode is made for.",
 )
 
+PUBLISHER: _Declared = click.argument("publisher", type=CHAIN_ID, required=False)
+
 _WRITE = 0
 """The operation of a registry of formats that binds a blob to a module."""
+
+
+def bytecode_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The files of a module, for `given_module`."""
+    service = click.argument("service", type=FILE)(function)
+    return click.argument("contract", type=FILE)(service)
+
+
+def given_module(options: Mapping[str, Any]) -> Module:
+    """The module that `bytecode_arguments` and `VM_RUNTIME` name; see `read_module`."""
+    return read_module(options["contract"], options["service"], options["vm_runtime"])
 
 
 def read_module(contract: Path, service: Path, vm_runtime: str) -> Module:
@@ -59,21 +72,15 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 @command()
-@click.argument("contract", type=FILE)
-@click.argument("service", type=FILE)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@bytecode_arguments
+@PUBLISHER
 @VM_RUNTIME
 @DRY_RUN
 def publish_module(
-    invocation: Invocation,
-    contract: Path,
-    service: Path,
-    publisher: ChainId | None,
-    vm_runtime: str,
-    dry_run: bool,
+    invocation: Invocation, publisher: ChainId | None, dry_run: bool, **bytecode: Any
 ) -> None:
     """Publish the bytecode CONTRACT and SERVICE on the chain PUBLISHER; print the module's id."""
-    module = read_module(contract, service, vm_runtime)
+    module = given_module(bytecode)
 
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
@@ -87,22 +94,19 @@ def publish_module(
 
 
 @command()
-@click.argument("contract", type=FILE)
-@click.argument("service", type=FILE)
+@bytecode_arguments
 @click.argument("formats", type=FILE)
 @click.argument("registry", metavar="REGISTRY_APPLICATION_ID", type=APPLICATION_ID)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@PUBLISHER
 @VM_RUNTIME
 @DRY_RUN
 def publish_module_with_formats(
     invocation: Invocation,
-    contract: Path,
-    service: Path,
     formats: Path,
     registry: ApplicationId,
     publisher: ChainId | None,
-    vm_runtime: str,
     dry_run: bool,
+    **bytecode: Any,
 ) -> None:
     """Publish bytecode and the file FORMATS, which tells what its data look like.
 
@@ -110,7 +114,7 @@ def publish_module_with_formats(
     and registers the blob for it with the application REGISTRY_APPLICATION_ID. Prints the module's
     id.
     """
-    module = read_module(contract, service, vm_runtime)
+    module = given_module(bytecode)
     blob = data_blob(read_file(formats, "description of the formats"))
 
     async def body(session: Session) -> None:
