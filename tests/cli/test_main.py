@@ -10,8 +10,10 @@ from click.testing import CliRunner
 
 from catenula.base.errors import InvariantViolation, LocalError, ProtocolError
 from catenula.cli import main as front
-from catenula.cli.lazy import LazyCommand, Rows
+from catenula.cli.errors import explain
+from catenula.cli.lazy import LazyCommand, Rows, suggestion
 from catenula.cli.table import COMMANDS
+from catenula.client.errors import BlockRefused, Explanation, Reason
 
 HEAVY = ("google.protobuf", "grpc", "msgspec", "rich", "rocksdict", "sqlite3", "wasmtime")
 
@@ -69,6 +71,49 @@ def test_errors_leave_as_message_and_exit_code(
     assert result.exit_code == exit_code
     assert expected in result.output
     assert "because: the inner reason" in result.output
+
+
+def test_each_cause_is_told_once() -> None:
+    rule = ProtocolError("EmptyBlock", height=3)
+    wrapped = ProtocolError("ChainError", error=str(rule))
+    wrapped.__cause__ = rule
+    refused = BlockRefused(Explanation("It failed", reasons=(Reason("EmptyBlock: height=3"),)))
+    refused.__cause__ = wrapped
+    assert "because" not in explain(refused)
+    unexplained = BlockRefused(Explanation("It failed"))
+    unexplained.__cause__ = wrapped
+    assert explain(unexplained).count("because") == 1
+
+
+def test_a_failure_of_the_machine_is_told_below_reasons_unless_it_is_said() -> None:
+    refused = BlockRefused(Explanation("It failed", reasons=(Reason("no answer"),)))
+    refused.__cause__ = LocalError("the name is not known", retryable=True)
+    assert "because: the name is not known" in explain(refused)
+    unreadable = LocalError("cannot read /tmp/x: no such file", retryable=False)
+    unreadable.__cause__ = FileNotFoundError(2, "No such file", "/tmp/x")
+    assert "because" not in explain(unreadable)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("query-balance", "zz"), "pairs of hexadecimal digits are expected"),
+        (("read-data-blob", "aa"), "it has 1 bytes, not 32"),
+        (("transfer", "--to", "11" * 32, "1.x"), "expected is a decimal number of tokens"),
+        (("change-ownership", "--owners", "zz"), "Expecting value"),
+    ],
+)
+def test_wrong_values_are_explained_without_codes(arguments: tuple[str, ...], words: str) -> None:
+    result = CliRunner().invoke(front.main, arguments)
+    said = " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert words in said
+    assert "Invalid" not in said.replace("Invalid value", "")
+
+
+def test_a_name_is_not_suggested_for_itself() -> None:
+    assert suggestion("tour", {"tour": 1}) == ""
+    assert suggestion("tour", {"tour": 1, "tours": 2}) == " Did you mean 'tours'?"
 
 
 def test_unknown_command_is_wrong_usage() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from catenula.base.identifiers import ApplicationId
-from catenula.base.integers import MICROSECONDS_PER_SECOND, Timestamp
+from catenula.base.integers import MICROSECONDS_PER_SECOND
+from catenula.client.explain import explain_refusal
 from catenula.execution.errors import ExecutionError
 from catenula.network import NetworkWallet
 from catenula.network.chain import NetworkChain
@@ -305,7 +306,7 @@ def test_a_swap_of_a_token_for_itself_or_for_nothing_is_not_created() -> None:
 @pytest.mark.parametrize("parts_of_a_second", [1, 1_000])
 def test_a_deadline_that_is_not_in_microseconds_is_refused(parts_of_a_second: int) -> None:
     test = ContractTest()
-    test.chain.timestamp = START
+    test.set_time(START)
     tomorrow = (START // MICROSECONDS_PER_SECOND + 24 * 3600) * parts_of_a_second
     with pytest.raises(ExecutionError, match="the deadline has passed, or is not in microseconds"):
         test.deploy(*example_module("swap"), parameters=_parameters(test, deadline=tomorrow))
@@ -318,7 +319,9 @@ def test_a_block_that_is_dated_back_does_not_exchange_after_the_deadline() -> No
     swap = test.deploy(*example_module("swap"), parameters=parameters)
     with pytest.raises(ExecutionError, match="still to come"):
         swap.execute(EXCHANGE_OPERATION)
-    test.world.oracles.now = Timestamp(deadline)
+    test.set_time(deadline, is_backdated=True)
     assert test.chain.timestamp < deadline
-    with pytest.raises(ExecutionError, match="AssertBefore"):
+    with pytest.raises(ExecutionError, match="AssertBefore") as late:
         swap.execute(EXCHANGE_OPERATION)
+    told = explain_refusal(late.value, test.chain.chain_id).explanation
+    assert told.what == "An application allows this only before a time that has come"

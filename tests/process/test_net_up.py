@@ -34,6 +34,8 @@ def test_a_temporary_network_serves_and_is_removed(mode: tuple[str, ...]) -> Non
     port = free_port()
     with NetUp("--with-faucet", "--faucet-port", str(port), *mode) as net:
         folder = net.wallet().parent
+        workers = "2 workers" if mode else "1 worker"
+        assert f"4 validators with {workers} each in" in net.told[0]
         assert sorted(net.variables()) == ["LINERA_KEYSTORE", "LINERA_STORAGE", "LINERA_WALLET"]
         assert (folder / "keystore_0.json").stat().st_mode & 0o777 == 0o600
         admin, first, *_ = net.chains()
@@ -47,6 +49,31 @@ def test_a_temporary_network_serves_and_is_removed(mode: tuple[str, ...]) -> Non
         said = net.stop()
     assert "done" in said
     assert not folder.exists()
+
+
+def test_a_wallet_of_a_network_that_is_gone_is_told_so(tmp_path: Path) -> None:
+    port = free_port()
+    faucet = f"http://localhost:{port}"
+    arguments = ("--with-faucet", "--faucet-port", str(port))
+    files = (f"--wallet={tmp_path / 'wallet.json'}", f"--keystore={tmp_path / 'keystore.json'}")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *files, *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment(), check=False
+        )
+
+    with NetUp(*arguments) as net:
+        assert run("wallet", "init", "--faucet", faucet).returncode == 0
+        assert run("wallet", "request-chain", "--faucet", faucet).returncode == 0
+        net.stop()
+    before = (tmp_path / "wallet.json").read_bytes()
+    with NetUp(*arguments, base=net.base):
+        for words in (("wallet", "request-chain", "--faucet", faucet), ("sync",)):
+            done = run(*words)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "The wallet belongs to another network" in done.stderr
+    assert (tmp_path / "wallet.json").read_bytes() == before
 
 
 def test_a_network_in_a_folder_is_started_again_as_it_was(tmp_path: Path) -> None:

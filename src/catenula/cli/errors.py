@@ -78,10 +78,25 @@ def _data_of(error: BaseException) -> dict[str, Any]:
 
 
 def explain(error: BaseException) -> str:
-    """The error and, line by line, the chain of errors that caused it."""
-    lines = [str(error)]
+    """The error and, line by line, those of the errors that caused it that say something new."""
+    told, has_reasons = str(error), _gives_reasons(error)
     cause = error.__cause__
     while cause is not None:
-        lines.append(f"  because: {cause}")
+        # Reasons are made from the broken rules below; a failure of the machine may say more.
+        is_told = has_reasons and isinstance(cause, ProtocolError)
+        if not is_told and not _is_said(cause, told):
+            told += f"\n  because: {cause}"
+        has_reasons = has_reasons or _gives_reasons(cause)
         cause = cause.__cause__
-    return "\n".join(lines)
+    return told
+
+
+def _gives_reasons(error: BaseException) -> bool:
+    return bool(getattr(getattr(error, "explanation", None), "reasons", ()))
+
+
+def _is_said(cause: BaseException, told: str) -> bool:
+    texts = [str(cause)]
+    if isinstance(cause, OSError) and cause.strerror:
+        texts = [cause.strerror, str(cause.filename or "")]
+    return all(text.casefold() in told.casefold() for text in texts)

@@ -90,6 +90,7 @@ class LazyGroup(click.Group):
 
 
 def suggestion(mistyped: str, names: Mapping[str, Any]) -> str:
-    """A sentence that names what may have been meant, or nothing."""
-    close = get_close_matches(mistyped, names, SUGGESTIONS, cutoff=0.55)
+    """A sentence that names what may have been meant instead, or nothing."""
+    others = [name for name in names if name != mistyped]
+    close = get_close_matches(mistyped, others, SUGGESTIONS, cutoff=0.55)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

@@ -99,6 +99,11 @@ class Progress(Watcher):
         """Replace the words that are shown."""
 
 
+def counted(number: int, word: str) -> str:
+    """A number of things whose plural is regular: ``1 chain``, ``2 chains``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def show_application_log(message: str, level: int) -> None:
     """A line that an application logged on this client's node, on standard error.
 

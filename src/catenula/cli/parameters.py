@@ -49,11 +49,26 @@ class Parsed(click.ParamType[Any]):
         try:
             return self._load()(value)
         except (ProtocolError, ValueError) as error:
-            self.fail(f"{value!r} is not {self._article()}: {error}", param, ctx)
+            self.fail(f"{value!r} is not {self._article()}: {in_words(error)}", param, ctx)
 
     def _article(self) -> str:
         article = "an" if self.name[0] in "aeiou" else "a"
         return f"{article} {self.name}"
+
+
+def in_words(error: Exception) -> str:
+    """Why a text is not a value, without the code of the error."""
+    if not isinstance(error, ProtocolError):
+        return str(error)
+    expected, reason = error.fields.get("expected"), error.fields.get("reason")
+    match error.code:
+        case "InvalidHex":
+            return "pairs of hexadecimal digits are expected"
+        case "InvalidLength":
+            return f"it has {error.fields['length']} bytes, not {expected}"
+    if expected is not None:
+        return f"expected is {expected}"
+    return error.message() if reason is None else str(reason)
 
 
 def _chain_id() -> Callable[[str], Any]:

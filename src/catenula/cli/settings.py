@@ -10,6 +10,7 @@ import click
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, GenericApplicationId
 from catenula.cli.global_options import GlobalOptions
+from catenula.cli.parameters import in_words
 from catenula.client.message_policy import BlanketPolicy, MessagePolicy
 from catenula.client.options import DEFAULT_OPTIONS, ClientOptions, ListenerOptions
 
@@ -144,4 +145,4 @@ def _ids(options: GlobalOptions, name: str, parse: Callable[[str], _T]) -> list[
     try:
         return [parse(part.strip()) for part in text.split(",") if part.strip()]
     except ProtocolError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from error
+        raise click.BadParameter(in_words(error), param_hint=f"--{name}") from error

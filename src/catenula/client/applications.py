@@ -121,7 +121,7 @@ class ApplicationCommands:
         outcome = await self.execute((operation,))
         if not isinstance(outcome, Committed):
             return outcome
-        return Committed(_last_created(outcome.value))
+        return Committed(last_created(outcome.value))
 
     async def publish_and_create(
         self,
@@ -255,7 +255,7 @@ class ApplicationCommands:
         )
 
 
-def _last_created(certificate: ConfirmedBlockCertificate) -> ApplicationId:
+def last_created(certificate: ConfirmedBlockCertificate) -> ApplicationId:
     """The application that the last operation of a block created."""
     return certificate.block.created_applications()[-1].application_id
 

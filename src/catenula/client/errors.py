@@ -12,6 +12,7 @@
       InvalidAmount        the amount is not a positive number of tokens
       EmptyBlock           there is nothing to put into a block
       BlockRefused         the block cannot be executed for another reason
+      ModuleUnusable       a module that was to be published can run on no node
       QueryRefused         an application did not answer a query
       CannotPropose        this owner cannot propose in any round it can reach
       BlockConflict        another block took the height
@@ -20,6 +21,7 @@
       WalletAhead          the wallet knows more of the chain than the local node
       LocalNodeLagging     (inside) a validator is ahead of the local node
       DownloadFailed       no validator could give what was asked for
+      ForeignNetwork       the wallet belongs to another network than the one that answers
 
 All are `ProtocolError`; failures of this machine stay `LocalError`.
 """
@@ -174,6 +176,10 @@ class BlockRefused(ClientError):
     """The local node cannot execute the block."""
 
 
+class ModuleUnusable(ClientError):
+    """A module that was to be published can run on no node."""
+
+
 class QueryRefused(ClientError):
     """An application did not answer a query; ``cause`` is the code of the rule."""
 
@@ -202,6 +208,10 @@ class DownloadFailed(ClientError):
     """Every validator that was asked failed."""
 
     retryable = True
+
+
+class ForeignNetwork(ClientError):
+    """The wallet belongs to another network than the one that answers."""
 
 
 class LocalNodeLagging(ClientError):

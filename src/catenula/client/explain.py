@@ -1,8 +1,11 @@
 """From errors of the local node to errors a person can act on."""
 
+import re
+
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.base.integers import BlockHeight, format_amount, parse_amount
+from catenula.base.timestamps import format_timestamp
 from catenula.client.errors import (
     BlockRefused,
     ChainClosed,
@@ -70,10 +73,25 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
         "The block takes in a message that differs from the one that was sent",
         "take in the message as it lies in the inbox",
     ),
+    "AuthorizedApplications": (
+        BlockRefused,
+        "The chain lets only some applications act, and the block asks for something else",
+        "use an application that is named above; what they are only an application may change",
+    ),
+    "MissingMandatoryApplications": (
+        BlockRefused,
+        "The chain wants certain applications to have a part in every block",
+        "put something for each application that is named above into the block too",
+    ),
+    "AssertBefore": (
+        BlockRefused,
+        "An application allows this only before a time that has come",
+        "ask the application for what it still allows",
+    ),
     "WasmError": (
         BlockRefused,
         "An application failed",
-        "see what it logged: what it was asked to do is at fault, or the application is",
+        "change what it was asked to do; if that is right, the application is at fault",
     ),
     "MaximumExecutionTimeExceeded": (
         BlockRefused,
@@ -96,6 +114,12 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
         "propose it on the admin chain, with its owner",
     ),
 }
+
+_OF_GUESTS = frozenset({"AssertBefore", "ReqwestError", "UnauthorizedHttpRequest"})
+"""Rules that only applications can break; the host ends those that do."""
+
+_BYTES = re.compile(r"\[(\d{1,3}(?:, \d{1,3})*)\]")
+"""Bytes as applications of the Rust SDK log them."""
 
 
 def explain_refusal(
@@ -121,32 +145,63 @@ def explain_refusal(
                 next_step="check the chain id, then synchronize the chain",
             )
         )
-    kind, what, advice = _KINDS.get(
-        cause.code,
-        (
-            BlockRefused,
-            "The block cannot be executed",
-            "change the operation that is named above, then try again",
-        ),
-    )
+    kind, what, advice = _KINDS.get(_rule_of(cause).code) or _any_other(cause)
     return kind(
         Explanation(what, chain_id, height, reasons=reasons, who=owner, next_step=advice),
         cause=cause.code,
     )
 
 
+def _any_other(cause: ProtocolError) -> tuple[type[ClientError], str, str]:
+    place = "what is in the block" if _place_of(cause) is None else "what is named above"
+    return BlockRefused, "The block cannot be executed", f"change {place}, then try again"
+
+
+def _place_of(cause: ProtocolError) -> object:
+    """Where in the block an error arose, if it says so."""
+    return getattr(cause, "context", None)
+
+
+def _rule_of(cause: ProtocolError) -> ProtocolError:
+    """The rule for applications that one of them broke, if that is why it failed."""
+    rule = cause.__cause__
+    if cause.code == "WasmError" and isinstance(rule, ProtocolError) and rule.code in _OF_GUESTS:
+        return rule
+    return cause
+
+
 def reasons_of(cause: ProtocolError) -> tuple[Reason, ...]:
     """Why, with a line for each that an application logged before it failed."""
-    log = cause.fields.get("log")
-    if cause.code != "WasmError" or not log:
-        return (Reason(cause.message()),)
-    context = getattr(cause, "context", None)
-    where = "" if context is None else f" in {context}"
+    log = cause.fields.get("log") or ()
+    if cause.code != "WasmError":
+        return (Reason(cause.message()), *_times_of(cause))
+    place = _place_of(cause)
+    where = "" if place is None else f" in {place}"
     logged = [line for text in log for line in text.splitlines()]
     return (
         Reason(f"{cause.code}{where}: {cause.fields.get('reason')}"),
-        *(Reason(f"it logged: {line}") for line in logged),
+        *(Reason(f"it logged: {line}{_spelled_out(line)}") for line in logged),
+        *_times_of(_rule_of(cause)),
     )
+
+
+def _times_of(rule: ProtocolError) -> tuple[Reason, ...]:
+    """The times of an `AssertBefore` as a person reads them."""
+    if rule.code != "AssertBefore":
+        return ()
+    end, now = rule.fields["timestamp"], rule.fields["local_time"]
+    return (
+        Reason(f"it is allowed before {format_timestamp(end)}, now is {format_timestamp(now)}"),
+    )
+
+
+def _spelled_out(line: str) -> str:
+    """The text that the numbers of a failed decoding stand for, where it is one."""
+    found = _BYTES.search(line) if "deserialize" in line else None
+    numbers = [int(number) for number in found[1].split(", ")] if found else []
+    if not numbers or not all(0x20 <= number < 0x7F for number in numbers):
+        return ""
+    return f" (the text {bytes(numbers).decode('ascii')})"
 
 
 def _overdraft(

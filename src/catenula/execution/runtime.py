@@ -173,10 +173,10 @@ class ContractRuntime(BaseRuntime[ContractModule]):
     def assert_before(self, timestamp: Timestamp) -> None:
         """Fail unless the node's clock is before ``timestamp``; replay trusts the record."""
         tracker = self._executor.tracker
-        is_before = tracker.replay is not None or self._executor.oracles.local_time() < timestamp
+        now = None if tracker.replay is not None else self._executor.oracles.local_time()
         tracker.record_or_match(OracleAssert())
-        if not is_before:
-            raise runtime_error("AssertBefore", timestamp=timestamp)
+        if now is not None and now >= timestamp:
+            raise runtime_error("AssertBefore", timestamp=timestamp, local_time=now)
 
     # Money and messages
 

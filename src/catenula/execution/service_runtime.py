@@ -89,8 +89,9 @@ class ServiceRuntime(BaseRuntime[ServiceModule]):
 
     def assert_before(self, timestamp: Timestamp) -> None:
         """Fail unless the node's clock is before ``timestamp``."""
-        if self._executor.oracles.local_time() >= timestamp:
-            raise runtime_error("AssertBefore", timestamp=timestamp)
+        now = self._executor.oracles.local_time()
+        if now >= timestamp:
+            raise runtime_error("AssertBefore", timestamp=timestamp, local_time=now)
 
     def http_request(self, request: HttpRequest) -> HttpResponse:
         """Perform an HTTP request; it is not recorded."""

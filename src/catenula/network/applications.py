@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from catenula.base.identifiers import ApplicationId, CryptoHash
 from catenula.client import ChainClient
-from catenula.client.applications import UNIT_JSON, IndexedEvent, make_module
+from catenula.client.applications import UNIT_JSON, IndexedEvent, last_created, make_module
 from catenula.execution.queries import QueryOutcome
 from catenula.protocol import (
     ApplicationDescription,
@@ -54,8 +54,7 @@ class ChainApplications:
     ) -> ApplicationId:
         """Create an application from a module; its id."""
         operation = CreateApplication(module_id, parameters, argument, tuple(required))
-        certificate = await self.client.commit((operation,))
-        return certificate.block.created_applications()[-1].application_id
+        return last_created(await self.client.commit((operation,)))
 
     async def publish_and_create(
         self,

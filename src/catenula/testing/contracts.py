@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catenula.base.compression import compress
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId
-from catenula.base.integers import Amount, BlockHeight
+from catenula.base.integers import Amount, BlockHeight, Timestamp
 from catenula.execution.block import ExecutedTransactions
 from catenula.execution.queries import QueryInputs, query_application
 from catenula.execution.resources import ResourceTracker
@@ -120,6 +120,19 @@ class ContractTest:
     ) -> Chain:
         """A new chain of one owner."""
         return self.world.open_root(ChainOwnership.single(owner), balance, permissions)
+
+    def set_time(self, time: int, *, is_backdated: bool = False) -> None:
+        """Let validators and applications see this time, in microseconds since 1970.
+
+        From now on blocks of all chains take place then, unless they are to be backdated: a
+        proposer may give a block an older time than the validators' clock shows.
+        """
+        self.world.oracles.now = Timestamp(time)
+        if is_backdated:
+            return
+        self.world.block_time = Timestamp(time)
+        for chain in self.world.chains.values():
+            chain.timestamp = Timestamp(time)
 
     def deploy(
         self,

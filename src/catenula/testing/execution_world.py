@@ -118,6 +118,8 @@ class World:
         }
         self.applications = NativeApplications(applications)
         self.oracles = FixedOracles()
+        self.block_time = START
+        """When blocks of chains that are still to be opened take place."""
         self.chains: dict[ChainId, Chain] = {}
         self._roots = 0
         self.network = NetworkDescription(
@@ -207,7 +209,7 @@ class Chain:
         self.chain_id = chain_id
         self.store = open_store("memory:")
         self.height = 0
-        self.timestamp = START
+        self.timestamp = world.block_time
         self.state = self._load()
         self.initial_hash = initialize_chain(self.state, world)
         self.save()

@@ -21,7 +21,7 @@ from catenula.cli.admin.helper_script import HELPER_SCRIPT
 from catenula.cli.admin.policy_options import split_list
 from catenula.cli.admin.signals import stop_signal, until_stopped
 from catenula.cli.command import Invocation, combined, command, run
-from catenula.cli.output import Output
+from catenula.cli.output import Output, counted
 from catenula.cli.parameters import AMOUNT, PORT
 from catenula.client.watcher import Watcher
 
@@ -341,7 +341,7 @@ def _summary(devnet: "Devnet") -> list[str]:
     files = devnet.files
     where = "processes of their own" if devnet.plan.processes else "this process"
     count, workers = len(files.servers), files.servers[0].workers
-    size = f"{count} validators with {workers} workers each in {where}"
+    size = f"{counted(count, 'validator')} with {counted(workers, 'worker')} each in {where}"
     lines = [
         f"network    {files.genesis.network_name}: {size}",
         f"folder     {files.folder.path}",

@@ -1,19 +1,34 @@
 """``catenula create-application``, ``publish-and-create`` and what is done with applications."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from catenula.base.codec import codec_of, write_json
+from catenula.base.errors import DecodeError
 from catenula.base.identifiers import ApplicationId, ChainId, decode_hex
 from catenula.cli.chain.blocks import block_data, make_block
-from catenula.cli.chain.modules import FILE, VM_RUNTIME, read_file, read_module
+from catenula.cli.chain.modules import (
+    FILE,
+    PUBLISHER,
+    VM_RUNTIME,
+    bytecode_arguments,
+    given_module,
+    read_file,
+)
 from catenula.cli.command import DRY_RUN, Invocation, command
-from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID, JSON_TEXT, MODULE_ID, ManyValues
+from catenula.cli.errors import Failure
+from catenula.cli.parameters import (
+    APPLICATION_ID,
+    CHAIN_ID,
+    JSON_TEXT,
+    MODULE_ID,
+    ManyValues,
+    in_words,
+)
 from catenula.cli.session import Session
-from catenula.client.applications import Module
+from catenula.client.applications import Module, last_created
 from catenula.client.chain_client import ChainClient
 from catenula.protocol import (
     ApplicationDescription,
@@ -79,7 +94,7 @@ async def create(
     """Make the block that creates an application and print its id."""
     made = await make_block(session, chain, (operation,), dry_run=dry_run)
     if made is not None:
-        text = str(made.block.created_applications()[-1].application_id)
+        text = str(last_created(made))
         session.output.result({"application_id": text, "block": block_data(made)}, text)
 
 
@@ -105,26 +120,19 @@ def create_application(
 
 
 @command()
-@click.argument("contract", type=FILE)
-@click.argument("service", type=FILE)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@bytecode_arguments
+@PUBLISHER
 @VM_RUNTIME
 @creation_options
 @DRY_RUN
 def publish_and_create(
-    invocation: Invocation,
-    contract: Path,
-    service: Path,
-    publisher: ChainId | None,
-    vm_runtime: str,
-    dry_run: bool,
-    **options: Any,
+    invocation: Invocation, publisher: ChainId | None, dry_run: bool, **options: Any
 ) -> None:
     """Publish CONTRACT and SERVICE and create an application of them; print its id.
 
     This takes two blocks on the chain PUBLISHER.
     """
-    module = read_module(contract, service, vm_runtime)
+    module = given_module(options)
     operation = creation(module.module_id, options)
     publish_then_create(invocation, publisher, module=module, operation=operation, dry_run=dry_run)
 
@@ -168,6 +176,14 @@ def describe_application(invocation: Invocation, application_id: ApplicationId) 
     invocation.run(body)
 
 
+def _operation(text: str) -> bytes:
+    """Bytes in hex; other text is refused like bytes that are no operation: with exit status 1."""
+    try:
+        return decode_hex(text, "operation")
+    except DecodeError as error:
+        raise Failure(f"--operation {text!r} is not in hex: {in_words(error)}") from error
+
+
 @command()
 @click.option("--application-id", type=APPLICATION_ID, required=True, help="The application.")
 @click.option("--operation", required=True, help="The operation as the contract reads it, in hex.")
@@ -181,8 +197,7 @@ def execute_operation(
     dry_run: bool,
 ) -> None:
     """Execute one operation of an application, given as bytes."""
-    # Text that is not hex is refused like bytes that are no operation: with exit status 1.
-    content = decode_hex(operation, "--operation")
+    content = _operation(operation)
 
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)

@@ -1,6 +1,6 @@
 """``catenula publish-module`` and its variants, and what they share with creating applications."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from catenula.base.codec import codec_of
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId
 from catenula.cli.chain.blocks import block_data, make_block, take_in_messages
-from catenula.cli.command import DRY_RUN, Invocation, command
+from catenula.cli.command import DRY_RUN, Invocation, combined, command
 from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID
 from catenula.cli.session import Session
 from catenula.client.applications import Module, make_module
+from catenula.client.module_check import check_module
 from catenula.client.staging import identity
 from catenula.protocol import (
     ModuleId,
@@ -23,6 +24,7 @@ from catenula.protocol import (
     VmRuntime,
     data_blob,
 )
+from catenula.validator.default_applications import default_applications
 
 _Declared = Callable[[Any], Any]
 
@@ -35,17 +37,45 @@ VM_RUNTIME: _Declared = click.option(
     help="What the bytecode is made for.",
 )
 
+PUBLISHER: _Declared = click.argument("publisher", type=CHAIN_ID, required=False)
+
 _WRITE = 0
 """The operation of a registry of formats that binds a blob to a module."""
 
 
-def read_module(contract: Path, service: Path, vm_runtime: str) -> Module:
-    """Read and compress bytecode; `LocalError` for a file that cannot be read."""
-    return make_module(
+bytecode_arguments = combined(
+    click.argument("contract", type=FILE),
+    click.argument("service", type=FILE),
+    click.option("--unchecked", is_flag=True, help="Publish even what no node can run."),
+)
+"""The files of a module, for `given_module`."""
+
+
+def given_module(options: Mapping[str, Any]) -> Module:
+    """The module that `bytecode_arguments` and `VM_RUNTIME` name; see `read_module`."""
+    return read_module(
+        options["contract"],
+        options["service"],
+        options["vm_runtime"],
+        is_checked=not options["unchecked"],
+    )
+
+
+def read_module(
+    contract: Path, service: Path, vm_runtime: str, *, is_checked: bool = True
+) -> Module:
+    """Read and compress bytecode, and try whether it can run.
+
+    Raises `LocalError` for a file that cannot be read, `ModuleUnusable`.
+    """
+    module = make_module(
         read_file(contract, "contract bytecode"),
         read_file(service, "service bytecode"),
         vm_runtime=VmRuntime.parse_text(vm_runtime),
     )
+    if is_checked:
+        check_module(default_applications(), module)
+    return module
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -59,21 +89,15 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 @command()
-@click.argument("contract", type=FILE)
-@click.argument("service", type=FILE)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@bytecode_arguments
+@PUBLISHER
 @VM_RUNTIME
 @DRY_RUN
 def publish_module(
-    invocation: Invocation,
-    contract: Path,
-    service: Path,
-    publisher: ChainId | None,
-    vm_runtime: str,
-    dry_run: bool,
+    invocation: Invocation, publisher: ChainId | None, dry_run: bool, **bytecode: Any
 ) -> None:
     """Publish the bytecode CONTRACT and SERVICE on the chain PUBLISHER; print the module's id."""
-    module = read_module(contract, service, vm_runtime)
+    module = given_module(bytecode)
 
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
@@ -87,22 +111,19 @@ def publish_module(
 
 
 @command()
-@click.argument("contract", type=FILE)
-@click.argument("service", type=FILE)
+@bytecode_arguments
 @click.argument("formats", type=FILE)
 @click.argument("registry", metavar="REGISTRY_APPLICATION_ID", type=APPLICATION_ID)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@PUBLISHER
 @VM_RUNTIME
 @DRY_RUN
 def publish_module_with_formats(
     invocation: Invocation,
-    contract: Path,
-    service: Path,
     formats: Path,
     registry: ApplicationId,
     publisher: ChainId | None,
-    vm_runtime: str,
     dry_run: bool,
+    **bytecode: Any,
 ) -> None:
     """Publish bytecode and the file FORMATS, which tells what its data look like.
 
@@ -110,7 +131,7 @@ def publish_module_with_formats(
     and registers the blob for it with the application REGISTRY_APPLICATION_ID. Prints the module's
     id.
     """
-    module = read_module(contract, service, vm_runtime)
+    module = given_module(bytecode)
     blob = data_blob(read_file(formats, "description of the formats"))
 
     async def body(session: Session) -> None:

@@ -10,10 +10,9 @@ import click
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ChainId
 from catenula.cli.chain.applications import creation, creation_options, publish_then_create
-from catenula.cli.chain.modules import VM_RUNTIME, read_module
+from catenula.cli.chain.modules import PUBLISHER, VM_RUNTIME, read_module
 from catenula.cli.command import DRY_RUN, Invocation, command
 from catenula.cli.errors import Failure
-from catenula.cli.parameters import CHAIN_ID
 from catenula.cli.project.scaffold import crate_name
 from catenula.cli.project.toolchain import TARGET, build_modules, test_project
 
@@ -34,7 +33,7 @@ def test(invocation: Invocation, path: Path) -> None:
 @command()
 @click.argument("path", type=_FOLDER, default=Path())
 @click.argument("name", required=False)
-@click.argument("publisher", type=CHAIN_ID, required=False)
+@PUBLISHER
 @click.option("--no-build", is_flag=True, help="Publish the modules that were built before.")
 @VM_RUNTIME
 @creation_options

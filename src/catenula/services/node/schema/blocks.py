@@ -5,10 +5,10 @@ from typing import Any
 
 from catenula.base.codec import codec_of
 from catenula.base.identifiers import CryptoHash
-from catenula.base.integers import format_amount
 from catenula.protocol import (
     Block,
     ConfirmedBlockCertificate,
+    Credit,
     ExecuteOperation,
     IncomingBundle,
     Message,
@@ -16,6 +16,7 @@ from catenula.protocol import (
     ReceiveMessages,
     Transaction,
     UserMessage,
+    Withdraw,
 )
 from catenula.protocol.blocks import BlockBody
 from catenula.services.node.schema.declaring import (
@@ -25,6 +26,14 @@ from catenula.services.node.schema.declaring import (
     read,
     record,
     text_of,
+)
+from catenula.services.node.schema.shared import (
+    AMOUNT,
+    OWNER,
+    RECIPIENT,
+    amount_of,
+    of_kind,
+    user_or_system,
 )
 
 _MESSAGE = codec_of(Message)
@@ -181,15 +190,6 @@ _TRANSACTION = record(
 # Messages
 
 
-def _grant(message: Any) -> str:
-    return format_amount(message.grant)
-
-
-def _account(message: Any) -> Any:
-    account = message.refund_grant_to
-    return None if account is None else account.to_json()
-
-
 _COMMON = (
     Field(
         "authenticatedSigner",
@@ -197,8 +197,8 @@ _COMMON = (
         "In whose name it acts.",
         text_of("authenticated_signer"),
     ),
-    Field("grant", "Amount!", "Tokens for its execution.", read(_grant)),
-    Field("refundGrantTo", "Account", "Who gets what is left of them.", read(_account)),
+    Field("grant", "Amount!", "Tokens for its execution.", amount_of("grant")),
+    Field("refundGrantTo", "Account", "Who gets what is left of them.", json_of("refund_grant_to")),
     Field(
         "kind", "MessageKind!", "How it may be refused.", read(lambda message: str(message.kind))
     ),
@@ -206,14 +206,6 @@ _COMMON = (
 _CONTENT = Field(
     "message", "Message!", "Its content.", read(lambda message: _MESSAGE.to_json(message.message))
 )
-
-
-def _if_user(show: Any) -> Any:
-    return read(lambda message: show(message) if isinstance(message, UserMessage) else None)
-
-
-def _if(kind: str) -> Any:
-    return read(lambda message: message if type(message).__name__ == kind else None)
 
 
 _MESSAGES = (
@@ -262,29 +254,11 @@ _MESSAGES = (
     record(
         "MessageMetadata",
         "The content of a message, in parts.",
-        Field(
-            "messageType",
-            "String!",
-            "`System` or `User`.",
-            read(lambda message: "User" if isinstance(message, UserMessage) else "System"),
-        ),
-        Field(
-            "applicationId",
-            "ApplicationId",
-            "The application it is for.",
-            _if_user(lambda message: str(message.application_id)),
-        ),
-        Field(
-            "userBytesHex",
-            "String",
-            "What the application gets, in hexadecimal digits.",
-            _if_user(lambda message: message.bytes.hex()),
-        ),
-        Field(
-            "systemMessage",
-            "SystemMessageMetadata",
-            "What the protocol itself gets.",
-            read(lambda message: None if isinstance(message, UserMessage) else message),
+        *user_or_system(
+            UserMessage,
+            Field("systemMessage", "SystemMessageMetadata", "What the protocol itself gets."),
+            application="The application it is for.",
+            content="What the application gets, in hexadecimal digits.",
         ),
     ),
     record(
@@ -296,25 +270,21 @@ _MESSAGES = (
             "`Credit` or `Withdraw`.",
             read(lambda message: type(message).__name__),
         ),
-        Field("credit", "CreditMessageMetadata", "Tokens that arrive.", _if("Credit")),
-        Field("withdraw", "WithdrawMessageMetadata", "Tokens that are asked for.", _if("Withdraw")),
+        Field("credit", "CreditMessageMetadata", "Tokens that arrive.", of_kind(Credit)),
+        Field(
+            "withdraw", "WithdrawMessageMetadata", "Tokens that are asked for.", of_kind(Withdraw)
+        ),
     ),
     record(
         "CreditMessageMetadata",
         "Tokens that arrive.",
         Field("target", "AccountOwner!", "Who gets them.", text_of("target")),
-        Field("amount", "Amount!", "How many.", read(lambda credit: format_amount(credit.amount))),
+        AMOUNT,
         Field(
             "source", "AccountOwner!", "Who gets them back if they are refused.", text_of("source")
         ),
     ),
-    record(
-        "WithdrawMessageMetadata",
-        "Tokens that are asked for.",
-        Field("owner", "AccountOwner!", "Whose they are.", text_of("owner")),
-        Field("amount", "Amount!", "How many.", read(lambda asked: format_amount(asked.amount))),
-        Field("recipient", "Account!", "Who gets them.", json_of("recipient")),
-    ),
+    record("WithdrawMessageMetadata", "Tokens that are asked for.", OWNER, AMOUNT, RECIPIENT),
 )
 
 

@@ -3,7 +3,7 @@
 Everything is read from the local copy when it is asked for, in one go: nothing here waits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from catenula.base.codec import codec_of
@@ -342,68 +342,34 @@ _STREAM_TYPES = (
         Field("streamName", "StreamName!", "Its name."),
     ),
 )
+_MAPS = (
+    (_OWNER, Value("Amount", format_amount), "11ef1379", "aaf96548"),
+    (_BLOB, Value("Blob", _blob_json), "3711e760", "9f0b41f3"),
+    (_BLOB, Value("Blob", _blob_json), "9f0b41f3", "50b95aa1"),
+    (_HEIGHT, Value("CryptoHash", str), "1bae6d76", "74e16b71"),
+    (_CHAIN, Value("BlockHeight"), "f2e56e12", "2fe78645"),
+    (_STREAM, Value("BlockHeight"), "e6657ad9", "50cd702e"),
+    (_STREAM, Value("Int"), "3d7f5335", "459c4ec3"),
+)
+_COLLECTIONS = (
+    (_OWNER, Value("PendingBlobsView!"), "c7f51b33", "27889bdf"),
+    (_CHAIN, Value("InboxStateView!"), "1a7dccb2", "1352ee45"),
+    (_CHAIN, Value("OutboxStateView!"), "1aed8f3a", "d43a9885"),
+)
+"""Keys, values, and what the names of the view and of its entries end with."""
+
+
+def _entries_views(rows: Any, kind: str, *, is_collection: bool) -> Iterator[Declared]:
+    for key, value, view, entry in rows:
+        of = f"{key.shown}_{value.kind.removesuffix('!')}"
+        names = f"{kind}_{of}_{view}", f"Entry_{of}_{entry}"
+        yield from entries_view(*names, key, value=value, is_collection=is_collection)
+
+
 _CONTAINERS: tuple[Declared, ...] = (
     *(each for key in (_OWNER, _CHAIN, _BLOB, _HEIGHT, _STREAM) for each in inputs_of(key)),
-    *entries_view(
-        "MapView_AccountOwner_Amount_11ef1379",
-        "Entry_AccountOwner_Amount_aaf96548",
-        _OWNER,
-        value=Value("Amount", format_amount),
-    ),
-    *entries_view(
-        "MapView_BlobId_Blob_3711e760",
-        "Entry_BlobId_Blob_9f0b41f3",
-        _BLOB,
-        value=Value("Blob", _blob_json),
-    ),
-    *entries_view(
-        "MapView_BlobId_Blob_9f0b41f3",
-        "Entry_BlobId_Blob_50b95aa1",
-        _BLOB,
-        value=Value("Blob", _blob_json),
-    ),
-    *entries_view(
-        "MapView_BlockHeight_CryptoHash_1bae6d76",
-        "Entry_BlockHeight_CryptoHash_74e16b71",
-        _HEIGHT,
-        value=Value("CryptoHash", str),
-    ),
-    *entries_view(
-        "MapView_ChainId_BlockHeight_f2e56e12",
-        "Entry_ChainId_BlockHeight_2fe78645",
-        _CHAIN,
-        value=Value("BlockHeight"),
-    ),
-    *entries_view(
-        "MapView_StreamId_BlockHeight_e6657ad9",
-        "Entry_StreamId_BlockHeight_50cd702e",
-        _STREAM,
-        value=Value("BlockHeight"),
-    ),
-    *entries_view(
-        "MapView_StreamId_Int_3d7f5335", "Entry_StreamId_Int_459c4ec3", _STREAM, value=Value("Int")
-    ),
-    *entries_view(
-        "ReentrantCollectionView_AccountOwner_PendingBlobsView_c7f51b33",
-        "Entry_AccountOwner_PendingBlobsView_27889bdf",
-        _OWNER,
-        value=Value("PendingBlobsView!"),
-        is_collection=True,
-    ),
-    *entries_view(
-        "ReentrantCollectionView_ChainId_InboxStateView_1a7dccb2",
-        "Entry_ChainId_InboxStateView_1352ee45",
-        _CHAIN,
-        value=Value("InboxStateView!"),
-        is_collection=True,
-    ),
-    *entries_view(
-        "ReentrantCollectionView_ChainId_OutboxStateView_1aed8f3a",
-        "Entry_ChainId_OutboxStateView_d43a9885",
-        _CHAIN,
-        value=Value("OutboxStateView!"),
-        is_collection=True,
-    ),
+    *_entries_views(_MAPS, "MapView", is_collection=False),
+    *_entries_views(_COLLECTIONS, "ReentrantCollectionView", is_collection=True),
     log_view("LogView_CryptoHash_87fbb60c", "CryptoHash", str),
     log_view("LogView_ChainAndHeight_7af83576", "ChainAndHeight"),
     queue_view("QueueView_MessageBundle_f4399f0b", "MessageBundle"),

@@ -7,6 +7,7 @@ block's hash unless its declaration says otherwise.
 from typing import Any
 
 from catenula.base.integers import U32, U32_MAX, U64, Amount, TimeDelta
+from catenula.client.applications import last_created
 from catenula.protocol import (
     DEFAULT_OWNER_WEIGHT,
     Account,
@@ -220,7 +221,7 @@ async def _create_application(_root: Any, service: NodeService, arguments: Argum
         tuple(arguments["requiredApplicationIds"]),
     )
     certificate = await service.commit(arguments["chainId"], (operation,))
-    return str(certificate.block.created_applications()[-1].application_id)
+    return str(last_created(certificate))
 
 
 _TIMEOUTS = (

@@ -29,26 +29,20 @@ from catenula.protocol.ownership import TimeoutConfig
 from catenula.services.node.schema.declaring import (
     Field,
     attribute,
-    json_of,
     read,
     record,
     text_of,
 )
+from catenula.services.node.schema.shared import (
+    AMOUNT,
+    OWNER,
+    RECIPIENT,
+    of_kind,
+    user_or_system,
+)
 
 _ADMIN = (PublishCommitteeBlob, CreateCommittee, RemoveCommittee)
 _US_PER_MS = 1_000
-
-
-def _if(*kinds: type[Any]) -> Any:
-    """The operation itself where it is one of these kinds."""
-    return read(lambda operation: operation if isinstance(operation, kinds) else None)
-
-
-def _if_user(show: Any) -> Any:
-    def resolve(operation: Any) -> Any:
-        return show(operation) if isinstance(operation, UserOperation) else None
-
-    return read(resolve)
 
 
 def _system_type(operation: Any) -> str:
@@ -73,85 +67,57 @@ def _json_text(kind: Any, value: Any) -> str:
     return write_json(codec_of(kind).to_json(value))
 
 
-def _amount(operation: Any) -> str:
-    return format_amount(operation.amount)
-
-
 _OPERATION = record(
     "Operation",
     "What a block does.",
-    Field(
-        "operationType",
-        "String!",
-        "`System` or `User`.",
-        read(lambda operation: "User" if isinstance(operation, UserOperation) else "System"),
-    ),
-    Field(
-        "applicationId",
-        "ApplicationId",
-        "The application that does it.",
-        _if_user(lambda operation: str(operation.application_id)),
-    ),
-    Field(
-        "userBytesHex",
-        "String",
-        "What the application is told, in hexadecimal digits.",
-        _if_user(lambda operation: operation.bytes.hex()),
-    ),
-    Field(
-        "systemOperation",
-        "SystemOperationMetadata",
-        "What the protocol itself does.",
-        read(lambda operation: None if isinstance(operation, UserOperation) else operation),
+    *user_or_system(
+        UserOperation,
+        Field("systemOperation", "SystemOperationMetadata", "What the protocol itself does."),
+        application="The application that does it.",
+        content="What the application is told, in hexadecimal digits.",
     ),
 )
 _SYSTEM = record(
     "SystemOperationMetadata",
     "Something that the protocol itself does; only the fields of its kind are there.",
     Field("systemOperationType", "String!", "Its kind.", read(_system_type)),
-    Field("transfer", "TransferOperationMetadata", "Tokens move.", _if(Transfer)),
-    Field("claim", "ClaimOperationMetadata", "Tokens are fetched.", _if(Claim)),
-    Field("openChain", "OpenChainOperationMetadata", "A chain begins.", _if(OpenChain)),
+    Field("transfer", "TransferOperationMetadata", "Tokens move.", of_kind(Transfer)),
+    Field("claim", "ClaimOperationMetadata", "Tokens are fetched.", of_kind(Claim)),
+    Field("openChain", "OpenChainOperationMetadata", "A chain begins.", of_kind(OpenChain)),
     Field(
         "changeOwnership",
         "ChangeOwnershipOperationMetadata",
         "The chain gets other owners.",
-        _if(ChangeOwnership),
+        of_kind(ChangeOwnership),
     ),
     Field(
         "changeApplicationPermissions",
         "ChangeApplicationPermissionsMetadata",
         "Applications get other permissions.",
-        _if(ChangeApplicationPermissions),
+        of_kind(ChangeApplicationPermissions),
     ),
-    Field("admin", "AdminOperationMetadata", "Committees change.", _if(*_ADMIN)),
+    Field("admin", "AdminOperationMetadata", "Committees change.", of_kind(*_ADMIN)),
     Field(
         "createApplication",
         "CreateApplicationOperationMetadata",
         "An application begins.",
-        _if(CreateApplication),
+        of_kind(CreateApplication),
     ),
-    Field("publishDataBlob", "PublishDataBlobMetadata", "Data appear.", _if(PublishDataBlob)),
-    Field("verifyBlob", "VerifyBlobMetadata", "A blob is asked for.", _if(VerifyBlob)),
-    Field("publishModule", "PublishModuleMetadata", "Programs appear.", _if(PublishModule)),
+    Field("publishDataBlob", "PublishDataBlobMetadata", "Data appear.", of_kind(PublishDataBlob)),
+    Field("verifyBlob", "VerifyBlobMetadata", "A blob is asked for.", of_kind(VerifyBlob)),
+    Field("publishModule", "PublishModuleMetadata", "Programs appear.", of_kind(PublishModule)),
     Field("epoch", "Int", "The term that begins or ends for this chain.", read(_epoch)),
     Field("updateStreams", "[UpdateStreamMetadata!]", "Events are taken.", read(_updates)),
 )
 _TOKENS = (
-    record(
-        "TransferOperationMetadata",
-        "Tokens move.",
-        Field("owner", "AccountOwner!", "Whose they are.", text_of("owner")),
-        Field("recipient", "Account!", "Who gets them.", json_of("recipient")),
-        Field("amount", "Amount!", "How many.", read(_amount)),
-    ),
+    record("TransferOperationMetadata", "Tokens move.", OWNER, RECIPIENT, AMOUNT),
     record(
         "ClaimOperationMetadata",
         "Tokens are fetched from another chain.",
-        Field("owner", "AccountOwner!", "Whose they are.", text_of("owner")),
+        OWNER,
         Field("targetId", "ChainId!", "The chain they are on.", text_of("target_id")),
-        Field("recipient", "Account!", "Who gets them.", json_of("recipient")),
-        Field("amount", "Amount!", "How many.", read(_amount)),
+        RECIPIENT,
+        AMOUNT,
     ),
 )
 
