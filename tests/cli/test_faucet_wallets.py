@@ -88,6 +88,23 @@ def test_faucet_that_gives_a_foreign_chain_is_not_believed(
     assert line("wallet", "show", "--short") == ""
 
 
+def test_no_chain_is_claimed_from_a_faucet_of_another_network(
+    network: LocalNetwork, faucet: Faucet
+) -> None:
+    line = network.wallet("new")
+    theirs = network.embedded.genesis.replace(network_name="another")
+    faucet.answers["genesisConfig"] = codec_of(GenesisConfig).to_json(theirs)
+    before = (line.folder / "keystore.json").read_bytes()
+    result = line.run("wallet", "request-chain", "--faucet", faucet.url)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"another network than the one at {faucet.url}" in result.stderr
+    for genesis in (theirs, network.embedded.genesis):
+        assert f"{genesis.network_name} (genesis {str(genesis.hash)[:10]}…)" in result.stderr
+    assert "wallet init --faucet" in result.stderr
+    assert line("wallet", "show", "--short") == ""
+    assert (line.folder / "keystore.json").read_bytes() == before
+
+
 def test_unreachable_faucet_is_a_failure(network: LocalNetwork) -> None:
     line = network.bare_wallet("new")
     arguments = ("wallet", "init", "--faucet", "http://127.0.0.1:1")

@@ -49,6 +49,31 @@ def test_a_temporary_network_serves_and_is_removed(mode: tuple[str, ...]) -> Non
     assert not folder.exists()
 
 
+def test_a_wallet_of_a_network_that_is_gone_is_told_so(tmp_path: Path) -> None:
+    port = free_port()
+    faucet = f"http://localhost:{port}"
+    arguments = ("--with-faucet", "--faucet-port", str(port))
+    files = (f"--wallet={tmp_path / 'wallet.json'}", f"--keystore={tmp_path / 'keystore.json'}")
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *files, *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment(), check=False
+        )
+
+    with NetUp(*arguments) as net:
+        assert run("wallet", "init", "--faucet", faucet).returncode == 0
+        assert run("wallet", "request-chain", "--faucet", faucet).returncode == 0
+        net.stop()
+    before = (tmp_path / "wallet.json").read_bytes()
+    with NetUp(*arguments, base=net.base):
+        for words in (("wallet", "request-chain", "--faucet", faucet), ("sync",)):
+            done = run(*words)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "The wallet belongs to another network" in done.stderr
+    assert (tmp_path / "wallet.json").read_bytes() == before
+
+
 def test_a_network_in_a_folder_is_started_again_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "net"
     port = free_port()

@@ -306,6 +306,9 @@ MAX_FAUCET_REMEMBERED = 10_000
 FAUCET_CLIENT_SECONDS = 30.0
 """How long a request to a faucet may take (spec 08 §3.1)."""
 
+FOREIGN_NETWORK_SECONDS = 2.0
+"""How long validators are asked for their network after a request to them has failed."""
+
 MAX_FAUCET_ANSWER_BYTES = 64 << 20
 """Largest answer of a faucet that is read; a genesis configuration may have many chains."""
 

@@ -22,9 +22,10 @@ from catenula.cli.output import Output, Progress, show_application_log
 from catenula.cli.settings import client_options, grpc_options, places_of
 from catenula.client.chain_client import ChainClient
 from catenula.client.client import Client, ClientSetup
-from catenula.client.errors import Explanation, UnknownChain
+from catenula.client.errors import DownloadFailed, Explanation, NoQuorum, UnknownChain
 from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.files.wallet_json import ChainEntry, WalletFile
+from catenula.client.foreign import foreign_network
 from catenula.protocol import (
     ChainDescription,
     ConfirmedBlockCertificate,
@@ -186,6 +187,11 @@ async def open_session(options: GlobalOptions, output: Output) -> AsyncIterator[
             yield session
         except UnknownChain as unknown:
             raise _with_suggestion(unknown, wallet) from unknown.__cause__
+        except (DownloadFailed, NoQuorum) as failure:
+            foreign = await foreign_network(client.context, failure)
+            if foreign is None:
+                raise
+            raise foreign from failure
         finally:
             session.update()
             wallet.save()

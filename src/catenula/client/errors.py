@@ -20,6 +20,7 @@
       WalletAhead          the wallet knows more of the chain than the local node
       LocalNodeLagging     (inside) a validator is ahead of the local node
       DownloadFailed       no validator could give what was asked for
+      ForeignNetwork       the wallet belongs to another network than the one that answers
 
 All are `ProtocolError`; failures of this machine stay `LocalError`.
 """
@@ -202,6 +203,10 @@ class DownloadFailed(ClientError):
     """Every validator that was asked failed."""
 
     retryable = True
+
+
+class ForeignNetwork(ClientError):
+    """The wallet belongs to another network than the one that answers."""
 
 
 class LocalNodeLagging(ClientError):

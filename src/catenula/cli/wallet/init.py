@@ -13,6 +13,7 @@ from catenula.client.files.atomic import PUBLIC_MODE, write_atomically
 from catenula.client.files.genesis_json import genesis_text, parse_genesis, read_genesis
 from catenula.client.files.keystore_json import KeyStoreFile
 from catenula.client.files.wallet_json import WalletFile
+from catenula.client.foreign import check_same_network, own_network
 from catenula.client.synchronize import synchronize_admin_chain
 from catenula.protocol import GenesisConfig, VersionInfo
 from catenula.storage.location import open_location, parse_location
@@ -119,9 +120,12 @@ def request_chain(invocation: Invocation, faucet: str, set_default: bool) -> Non
     from catenula.client.faucet_client import FaucetClient
 
     async def body(session: Session) -> None:
-        owner = session.new_owner()
+        client, ours = FaucetClient(faucet), own_network(session.client.context)
         with session.progress("asking the faucet"):
-            description = await FaucetClient(faucet).claim(owner)
+            theirs = (await client.genesis_config()).network_description()
+            check_same_network(ours, theirs, faucet)
+            owner = session.new_owner()
+            description = await client.claim(owner)
         chain_id = description.chain_id
         session.insert_new(description, owner)
         if set_default:

@@ -14,6 +14,7 @@ from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.timestamps import format_timestamp
 from catenula.client.client import Client
+from catenula.client.foreign import own_network
 from catenula.client.synchronize import fetch_chain_info
 from catenula.protocol import (
     ChainInfo,
@@ -206,16 +207,8 @@ async def query_local_node(client: Client, chain_id: ChainId) -> ValidatorReport
     await fetch_chain_info(client.context, chain_id)
     query = ChainInfoQuery(chain_id, request_manager_values=True)
     response = await client.context.local.driver.handle_chain_info_query(query)
-    genesis_hash = _own_network(client).genesis_config_hash
+    genesis_hash = own_network(client.context).genesis_config_hash
     return ValidatorReport(VERSION_INFO, genesis_hash, response.info)
-
-
-def _own_network(client: Client) -> NetworkDescription:
-    """The description that the client wrote when it initialised its store."""
-    description = client.context.local.shared.network_description()
-    if description is None:
-        raise LocalError("the client's store belongs to no network", retryable=False)
-    return description
 
 
 async def check_version(node: ValidatorNode) -> VersionInfo:
@@ -232,7 +225,7 @@ async def check_version(node: ValidatorNode) -> VersionInfo:
 async def check_network(client: Client, node: ValidatorNode) -> CryptoHash:
     """The hash of the validator's genesis; `Refused` when it belongs to another network."""
     theirs: NetworkDescription = await node.get_network_description()
-    ours = _own_network(client)
+    ours = own_network(client.context)
     if theirs != ours:
         raise Refused(
             f"{node.address} belongs to network {theirs.name!r} "
