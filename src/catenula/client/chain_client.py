@@ -252,7 +252,7 @@ class ChainClient(ChainCommands, ApplicationCommands):
         """Fees and fuel of two blocks, the second of which may use the blobs of the first."""
         async with self.session.lock:
             await prepare_chain(self.context, self.session)
-            return await estimate_in_turn(self.context, self.session, first, second)
+            return await estimate_in_turn(self.context, self.session, first, second=second)
 
     async def estimate_pending(self) -> tuple[ProposedBlock, Estimate] | None:
         """The block in flight and what it costs, or None; signs and sends nothing."""

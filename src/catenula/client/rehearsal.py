@@ -83,7 +83,7 @@ class Rehearsed(NamedTuple):
 
 
 async def estimate_in_turn(
-    context: ClientContext, session: ChainSession, first: Rehearsed, second: Rehearsed
+    context: ClientContext, session: ChainSession, first: Rehearsed, *, second: Rehearsed
 ) -> tuple[Estimate, Estimate]:
     """What two blocks cost, the second of which may use the blobs of the first.
 

@@ -146,7 +146,7 @@ def publish_then_create(
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
         if dry_run:
-            await try_in_turn(session, chain, publish, Rehearsed((operation,)))
+            await try_in_turn(session, chain, publish, then=Rehearsed((operation,)))
             return
         await make_block(session, chain, publish.operations, blobs=publish.blobs)
         await create(session, chain, operation, dry_run=False)

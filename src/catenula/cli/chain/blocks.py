@@ -105,12 +105,12 @@ def _told(chain: ChainClient, tried: Tried, height: int) -> tuple[dict[str, Any]
 
 
 async def try_in_turn(
-    session: Session, chain: ChainClient, first: Rehearsed, second: Rehearsed
+    session: Session, chain: ChainClient, first: Rehearsed, *, then: Rehearsed
 ) -> None:
     """Print what two blocks would do and cost, the second of which uses blobs of the first."""
-    estimates = await chain.estimate_in_turn(first, second)
-    tried, then = map(Tried, (first.operations, second.operations), estimates)
-    show_tried(session, chain, tried, then=then)
+    estimates = await chain.estimate_in_turn(first, then)
+    tried, next_tried = map(Tried, (first.operations, then.operations), estimates)
+    show_tried(session, chain, tried, then=next_tried)
 
 
 async def take_in_messages(

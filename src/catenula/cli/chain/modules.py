@@ -125,7 +125,7 @@ def publish_module_with_formats(
         operations = (PublishModule(module.module_id), UserOperation(registry, write))
         publish = Rehearsed((PublishDataBlob(blob.hash),), (blob,))
         if dry_run:
-            await try_in_turn(session, chain, publish, Rehearsed(operations, module.blobs))
+            await try_in_turn(session, chain, publish, then=Rehearsed(operations, module.blobs))
             return
         await make_block(session, chain, publish.operations, blobs=publish.blobs)
         made = await make_block(session, chain, operations, blobs=module.blobs)
