@@ -92,7 +92,7 @@ def test_argument_and_parameters_may_lie_in_files(network: LocalNetwork, tmp_pat
         (
             ("execute-operation", "--application-id", NO_APPLICATION, "--operation", "0"),
             1,
-            "InvalidHex",
+            "--operation '0' is not in hex: pairs of hexadecimal digits are expected",
         ),
     ],
 )
@@ -103,6 +103,37 @@ def test_failures_end_as_the_reference_does(
     assert result.exit_code == exit_code, result.output
     assert told in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("publish-module", ()),
+        ("publish-and-create", ()),
+        ("publish-module-with-formats", (__file__, NO_APPLICATION)),
+    ],
+)
+def test_modules_that_cannot_run_are_not_published(
+    network: LocalNetwork, command: str, more: tuple[str, ...]
+) -> None:
+    root = network.root_wallet()
+    contract, service = COUNTER
+    for files, told in (
+        ((service, contract), "The two files seem to be swapped"),
+        ((__file__, service), "The contract can run on no node"),
+        ((contract, __file__), "The service can run on no node"),
+    ):
+        result = root.run(command, *files, *more)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert told in result.stderr
+    assert root.json("wallet", "show")[0]["next_block_height"] == 0
+
+
+def test_a_module_is_published_unchecked_on_demand(network: LocalNetwork) -> None:
+    root = network.root_wallet()
+    module = root("publish-module", __file__, __file__, "--unchecked").strip()
+    assert root.run("create-application", module).exit_code == 1
+    assert root.json("wallet", "show")[0]["next_block_height"] == 1
 
 
 def test_formats_need_a_registry_that_takes_them(network: LocalNetwork, tmp_path: Path) -> None:

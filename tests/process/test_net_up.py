@@ -34,6 +34,8 @@ def test_a_temporary_network_serves_and_is_removed(mode: tuple[str, ...]) -> Non
     port = free_port()
     with NetUp("--with-faucet", "--faucet-port", str(port), *mode) as net:
         folder = net.wallet().parent
+        workers = "2 workers" if mode else "1 worker"
+        assert f"4 validators with {workers} each in" in net.told[0]
         assert sorted(net.variables()) == ["LINERA_KEYSTORE", "LINERA_STORAGE", "LINERA_WALLET"]
         assert (folder / "keystore_0.json").stat().st_mode & 0o777 == 0o600
         admin, first, *_ = net.chains()

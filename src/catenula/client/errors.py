@@ -12,6 +12,7 @@
       InvalidAmount        the amount is not a positive number of tokens
       EmptyBlock           there is nothing to put into a block
       BlockRefused         the block cannot be executed for another reason
+      ModuleUnusable       a module that was to be published can run on no node
       QueryRefused         an application did not answer a query
       CannotPropose        this owner cannot propose in any round it can reach
       BlockConflict        another block took the height
@@ -173,6 +174,10 @@ class EmptyBlock(ClientError):
 
 class BlockRefused(ClientError):
     """The local node cannot execute the block."""
+
+
+class ModuleUnusable(ClientError):
+    """A module that was to be published can run on no node."""
 
 
 class QueryRefused(ClientError):

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from catenula.cli.admin.port_options import port_options
 from catenula.cli.admin.signals import stop_signal
 from catenula.cli.admin.wallet_keeper import WalletKeeper
 from catenula.cli.command import Invocation, command
+from catenula.cli.output import counted
 from catenula.cli.parameters import APPLICATION_ID, Parsed
 from catenula.cli.session import Session
 from catenula.cli.settings import listener_options
+from catenula.client.files.wallet_json import ChainEntry
 
 if TYPE_CHECKING:
     from catenula.services.node.options import NodeServiceOptions
@@ -207,9 +209,9 @@ def _tell(
 ) -> None:
     url = f"http://localhost:{port}"
     metrics_url = None if metrics_port is None else f"http://localhost:{metrics_port}/metrics"
-    count = len(session.wallet.content.chain_ids())
-    session.output.result({"url": url, "metrics_url": metrics_url, "chains": count})
-    click.echo(f"node service  {url}  ({count} chains)", err=True)
+    chains = session.wallet.content.chains.values()
+    session.output.result({"url": url, "metrics_url": metrics_url, "chains": len(chains)})
+    click.echo(f"node service  {url}  ({chains_in_words(chains)})", err=True)
     if metrics_url is not None:
         click.echo(f"metrics       {metrics_url}", err=True)
     click.echo("Press ^C to stop it.", err=True)
@@ -217,6 +219,13 @@ def _tell(
         session.output.warn(
             f"everybody who reaches {options.host}:{port} commands the wallet; use --token-file"
         )
+
+
+def chains_in_words(chains: Collection[ChainEntry]) -> str:
+    """How many chains of a wallet are its own, and how many it only follows."""
+    owned = sum(entry.owner is not None for entry in chains)
+    followed = f" and {len(chains) - owned} followed" if owned < len(chains) else ""
+    return f"{counted(owned, 'own chain')}{followed}"
 
 
 def _is_loopback(host: str) -> bool:

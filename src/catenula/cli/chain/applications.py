@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from catenula.base.codec import codec_of, write_json
+from catenula.base.errors import DecodeError
 from catenula.base.identifiers import ApplicationId, ChainId, decode_hex
 from catenula.cli.chain.blocks import block_data, make_block, try_in_turn
 from catenula.cli.chain.modules import (
@@ -17,7 +18,15 @@ from catenula.cli.chain.modules import (
     read_file,
 )
 from catenula.cli.command import DRY_RUN, Invocation, command
-from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID, JSON_TEXT, MODULE_ID, ManyValues
+from catenula.cli.errors import Failure
+from catenula.cli.parameters import (
+    APPLICATION_ID,
+    CHAIN_ID,
+    JSON_TEXT,
+    MODULE_ID,
+    ManyValues,
+    in_words,
+)
 from catenula.cli.session import Session
 from catenula.client.applications import Module, last_created
 from catenula.client.chain_client import ChainClient
@@ -168,6 +177,14 @@ def describe_application(invocation: Invocation, application_id: ApplicationId) 
     invocation.run(body)
 
 
+def _operation(text: str) -> bytes:
+    """Bytes in hex; other text is refused like bytes that are no operation: with exit status 1."""
+    try:
+        return decode_hex(text, "operation")
+    except DecodeError as error:
+        raise Failure(f"--operation {text!r} is not in hex: {in_words(error)}") from error
+
+
 @command()
 @click.option("--application-id", type=APPLICATION_ID, required=True, help="The application.")
 @click.option("--operation", required=True, help="The operation as the contract reads it, in hex.")
@@ -181,8 +198,7 @@ def execute_operation(
     dry_run: bool,
 ) -> None:
     """Execute one operation of an application, given as bytes."""
-    # Text that is not hex is refused like bytes that are no operation: with exit status 1.
-    content = decode_hex(operation, "--operation")
+    content = _operation(operation)
 
     async def body(session: Session) -> None:
         chain = await session.chain(chain_id)

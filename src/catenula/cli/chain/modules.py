@@ -10,10 +10,11 @@ from catenula.base.codec import codec_of
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId
 from catenula.cli.chain.blocks import block_data, make_block, take_in_messages, try_in_turn
-from catenula.cli.command import DRY_RUN, Invocation, command
+from catenula.cli.command import DRY_RUN, Invocation, combined, command
 from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID
 from catenula.cli.session import Session
 from catenula.client.applications import Module, make_module
+from catenula.client.module_check import check_module
 from catenula.client.rehearsal import Rehearsed
 from catenula.client.staging import identity
 from catenula.protocol import (
@@ -24,6 +25,7 @@ from catenula.protocol import (
     VmRuntime,
     data_blob,
 )
+from catenula.validator.default_applications import default_applications
 
 _Declared = Callable[[Any], Any]
 
@@ -42,24 +44,39 @@ _WRITE = 0
 """The operation of a registry of formats that binds a blob to a module."""
 
 
-def bytecode_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The files of a module, for `given_module`."""
-    service = click.argument("service", type=FILE)(function)
-    return click.argument("contract", type=FILE)(service)
+bytecode_arguments = combined(
+    click.argument("contract", type=FILE),
+    click.argument("service", type=FILE),
+    click.option("--unchecked", is_flag=True, help="Publish even what no node can run."),
+)
+"""The files of a module, for `given_module`."""
 
 
 def given_module(options: Mapping[str, Any]) -> Module:
     """The module that `bytecode_arguments` and `VM_RUNTIME` name; see `read_module`."""
-    return read_module(options["contract"], options["service"], options["vm_runtime"])
+    return read_module(
+        options["contract"],
+        options["service"],
+        options["vm_runtime"],
+        is_checked=not options["unchecked"],
+    )
 
 
-def read_module(contract: Path, service: Path, vm_runtime: str) -> Module:
-    """Read and compress bytecode; `LocalError` for a file that cannot be read."""
-    return make_module(
+def read_module(
+    contract: Path, service: Path, vm_runtime: str, *, is_checked: bool = True
+) -> Module:
+    """Read and compress bytecode, and try whether it can run.
+
+    Raises `LocalError` for a file that cannot be read, `ModuleUnusable`.
+    """
+    module = make_module(
         read_file(contract, "contract bytecode"),
         read_file(service, "service bytecode"),
         vm_runtime=VmRuntime.parse_text(vm_runtime),
     )
+    if is_checked:
+        check_module(default_applications(), module)
+    return module
 
 
 def read_file(path: Path, what: str) -> bytes:

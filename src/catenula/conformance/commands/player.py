@@ -47,6 +47,9 @@ _ERROR_TEXT = re.compile(r"^(Error getting [a-z ]+:).*$", re.MULTILINE)
 _SHOWN_LINES = 4
 _JSON_OPTIONS = frozenset(("--json-parameters", "--json-argument"))
 _OPERATION_OPTION = "--operation"
+_PUBLISHING = frozenset(("publish-and-create", "publish-module", "publish-module-with-formats"))
+_UNCHECKED = ("--unchecked",)
+"""The reference publishes modules that cannot run, and the blocks with them are recorded."""
 _TOGETHER_SECONDS = 120.0
 
 
@@ -194,7 +197,8 @@ class SessionPlayer:
     def _arguments(self, command: RecordedCommand) -> list[str]:
         before = ("", *command.arguments)
         translated = map(self._argument, before, command.arguments)
-        return [*self._place_options(command), *translated]
+        more = _UNCHECKED if _PUBLISHING.intersection(command.arguments) else ()
+        return [*self._place_options(command), *translated, *more]
 
     def _argument(self, option: str, argument: str) -> str:
         """An argument in our names; ``option`` is the one before it."""
