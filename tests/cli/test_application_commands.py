@@ -59,6 +59,12 @@ def test_dry_runs_make_no_blocks(network: LocalNetwork) -> None:
         "publish-and-create", *COUNTER, *PARAMETERS, "--json-argument", "5", "--dry-run"
     )
     assert tried["operations"] == ["PublishModule"]
+    assert (tried["then"]["height"], tried["then"]["operations"]) == (1, ["CreateApplication"])
+    assert tried["then"]["wasm_fuel"] > 0
+    refused = root.run(
+        "publish-and-create", *COUNTER, *PARAMETERS, "--json-argument", "50000", "--dry-run"
+    )
+    assert refused.exit_code == 1, "The counter may not begin beyond its limit."
     assert root.json("publish-module", *COUNTER, "--dry-run")["operations"] == ["PublishModule"]
     assert root.json("publish-module", *COUNTER)["block"]["height"] == 0
 
@@ -136,10 +142,9 @@ def test_formats_need_a_registry_that_takes_them(network: LocalNetwork, tmp_path
     formats = tmp_path / "formats.json"
     formats.write_text("{}")
     publish = ("publish-module-with-formats", *COUNTER, str(formats), counter)
-    tried = root.json(*publish, "--dry-run")
-    assert tried["operations"] == ["PublishDataBlob", "PublishModule"]
-    result = root.run(*publish)
-    assert result.exit_code == 1, "A counter is no registry of formats."
+    for arguments in ((*publish, "--dry-run"), publish):
+        result = root.run(*arguments)
+        assert result.exit_code == 1, "A counter is no registry of formats."
 
 
 def test_the_policy_about_messages_may_name_applications(network: LocalNetwork) -> None:

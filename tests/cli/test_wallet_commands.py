@@ -2,9 +2,9 @@
 
 import json
 
+import click
 import pytest
 
-from catenula.cli.wallet import show
 from tests.cli.support import LocalNetwork
 
 
@@ -80,6 +80,6 @@ def test_a_short_listing_is_printed_at_once(
     network: LocalNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, printed = network.root_wallet(), list[str]()
-    monkeypatch.setattr(show.click, "echo", printed.append)
+    monkeypatch.setattr(click, "echo", printed.append)
     line("wallet", "show", "--short")
     assert printed == ["\n".join(network.chains)]
