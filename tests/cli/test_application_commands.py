@@ -129,6 +129,21 @@ def test_modules_that_cannot_run_are_not_published(
     assert root.json("wallet", "show")[0]["next_block_height"] == 0
 
 
+def test_modules_without_the_entry_points_are_not_published(
+    network: LocalNetwork, tmp_path: Path
+) -> None:
+    root, empty = network.root_wallet(), tmp_path / "empty.wasm"
+    empty.write_bytes(b"\0asm\x01\0\0\0")
+    for files, told in (
+        ((str(empty), COUNTER[1]), "The contract can run on no node"),
+        ((COUNTER[0], str(empty)), "The service can run on no node"),
+    ):
+        result = root.run("publish-module", *files)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert told in result.stderr
+        assert "it does not export memory" in result.stderr
+
+
 def test_a_module_is_published_unchecked_on_demand(network: LocalNetwork) -> None:
     root = network.root_wallet()
     module = root("publish-module", __file__, __file__, "--unchecked").strip()
