@@ -59,6 +59,12 @@ def test_dry_runs_make_no_blocks(network: LocalNetwork) -> None:
         "publish-and-create", *COUNTER, *PARAMETERS, "--json-argument", "5", "--dry-run"
     )
     assert tried["operations"] == ["PublishModule"]
+    assert (tried["then"]["height"], tried["then"]["operations"]) == (1, ["CreateApplication"])
+    assert tried["then"]["wasm_fuel"] > 0
+    refused = root.run(
+        "publish-and-create", *COUNTER, *PARAMETERS, "--json-argument", "50000", "--dry-run"
+    )
+    assert refused.exit_code == 1, "The counter may not begin beyond its limit."
     assert root.json("publish-module", *COUNTER, "--dry-run")["operations"] == ["PublishModule"]
     assert root.json("publish-module", *COUNTER)["block"]["height"] == 0
 
@@ -123,6 +129,21 @@ def test_modules_that_cannot_run_are_not_published(
     assert root.json("wallet", "show")[0]["next_block_height"] == 0
 
 
+def test_modules_without_the_entry_points_are_not_published(
+    network: LocalNetwork, tmp_path: Path
+) -> None:
+    root, empty = network.root_wallet(), tmp_path / "empty.wasm"
+    empty.write_bytes(b"\0asm\x01\0\0\0")
+    for files, told in (
+        ((str(empty), COUNTER[1]), "The contract can run on no node"),
+        ((COUNTER[0], str(empty)), "The service can run on no node"),
+    ):
+        result = root.run("publish-module", *files)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert told in result.stderr
+        assert "it does not export memory" in result.stderr
+
+
 def test_a_module_is_published_unchecked_on_demand(network: LocalNetwork) -> None:
     root = network.root_wallet()
     module = root("publish-module", __file__, __file__, "--unchecked").strip()
@@ -136,10 +157,9 @@ def test_formats_need_a_registry_that_takes_them(network: LocalNetwork, tmp_path
     formats = tmp_path / "formats.json"
     formats.write_text("{}")
     publish = ("publish-module-with-formats", *COUNTER, str(formats), counter)
-    tried = root.json(*publish, "--dry-run")
-    assert tried["operations"] == ["PublishDataBlob", "PublishModule"]
-    result = root.run(*publish)
-    assert result.exit_code == 1, "A counter is no registry of formats."
+    for arguments in ((*publish, "--dry-run"), publish):
+        result = root.run(*arguments)
+        assert result.exit_code == 1, "A counter is no registry of formats."
 
 
 def test_the_policy_about_messages_may_name_applications(network: LocalNetwork) -> None:

@@ -2,6 +2,9 @@
 
 import json
 
+import click
+import pytest
+
 from tests.cli.support import LocalNetwork
 
 
@@ -71,3 +74,12 @@ def test_a_key_under_a_wrong_owner_is_not_taken_in(network: LocalNetwork) -> Non
     assert result.exit_code == 1
     assert "nothing was taken in" in " ".join(result.stderr.split())
     assert json.loads((line.folder / "keystore.json").read_text())["keys"] == []
+
+
+def test_a_short_listing_is_printed_at_once(
+    network: LocalNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, printed = network.root_wallet(), list[str]()
+    monkeypatch.setattr(click, "echo", printed.append)
+    line("wallet", "show", "--short")
+    assert printed == ["\n".join(network.chains)]

@@ -26,6 +26,7 @@ STORIES = (
     ("docs/applications.md", "docs/node-service.md", "examples/applications/README.md"),
     ("docs/faucet.md",),
     ("examples/README.md",),
+    ("README.md#A network in a blink",),
 )
 OF_THE_ADMINISTRATOR = ("docs/faucet.md",)
 """The story that begins with the exports of `net up`; the others begin without a wallet."""
@@ -51,9 +52,13 @@ class Command:
 
 
 def commands_of(document: str) -> list[Command]:
-    """The commands in a document's console blocks."""
+    """The commands in the console blocks of a document, or of the section that is named too."""
+    path, _, heading = document.partition("#")
+    text = (REPOSITORY / path).read_text()
+    if heading:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     commands: list[Command] = []
-    for block in BLOCK.findall((REPOSITORY / document).read_text()):
+    for block in BLOCK.findall(text):
         for line in block.splitlines():
             if line.startswith("$ "):
                 commands.append(Command(line.removeprefix("$ ")))

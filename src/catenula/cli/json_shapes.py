@@ -29,9 +29,7 @@ _INTEGERS = frozenset(("integer", "time"))
 BLOCK = {"chain_id": "chain id", "height": "integer", "hash": "hash", "round": "text"}
 """A block that was made."""
 
-DRY_RUN = {
-    "dry_run": "boolean",
-    "chain_id": "chain id",
+_TRIED: dict[str, Any] = {
     "height?": "integer",
     "operations?": ["text"],
     "fees?": "amount",
@@ -41,10 +39,14 @@ DRY_RUN = {
     "rejected_bundles?": "integer",
     "dropped_bundles?": "integer",
 }
+
+DRY_RUN: dict[str, Any] = {"dry_run": "boolean", "chain_id": "chain id", **_TRIED}
 """What a block would do and cost."""
 
 _MADE = (BLOCK, DRY_RUN)
 _CREATED = ({"application_id": "hash", "block": BLOCK}, DRY_RUN)
+_DRY_RUN_OF_TWO = {**DRY_RUN, "then": _TRIED}
+_PUBLISHED_AND_CREATED = (_CREATED[0], _DRY_RUN_OF_TWO)
 _BALANCE = {"chain_id": "chain id", "owner": "owner", "balance": "amount"}
 _OWNED = {"chain_id": "chain id", "owner": "owner?"}
 _EPOCH = ({"epoch": "integer", **BLOCK}, DRY_RUN)
@@ -89,15 +91,15 @@ SHAPES: dict[str, Any] = {
     "publish-module": ({"module_id": "text", "block": BLOCK}, DRY_RUN),
     "publish-module-with-formats": (
         {"module_id": "text", "formats": "hash", "block": BLOCK},
-        DRY_RUN,
+        _DRY_RUN_OF_TWO,
     ),
     "create-application": _CREATED,
-    "publish-and-create": _CREATED,
+    "publish-and-create": _PUBLISHED_AND_CREATED,
     "describe-application": "object",
     "execute-operation": ({"results": ["text"], "block": BLOCK}, DRY_RUN),
     "project new": {"project": "text"},
     "project test": {"project": "text"},
-    "project publish-and-create": _CREATED,
+    "project publish-and-create": _PUBLISHED_AND_CREATED,
     "publish-data-blob": ({"blob_hash": "hash", "block": BLOCK}, DRY_RUN),
     "read-data-blob": _MADE,
     "list-events-from-index": [{"index": "integer", "event": "text"}],

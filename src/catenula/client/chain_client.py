@@ -26,6 +26,7 @@ from catenula.client.propose import (
     propose_operations,
 )
 from catenula.client.received import find_received_certificates, receive_bundle
+from catenula.client.rehearsal import Rehearsed, estimate_in_turn
 from catenula.client.remote_node import RemoteNode
 from catenula.client.session import ChainSession
 from catenula.client.staging import Estimate, estimate_of, stage, stage_new_block
@@ -244,6 +245,14 @@ class ChainClient(ChainCommands, ApplicationCommands):
             await prepare_chain(self.context, self.session)
             staged = await stage_new_block(self.context, self.session, operations, blobs=blobs)
             return estimate_of(staged)
+
+    async def estimate_in_turn(
+        self, first: Rehearsed, second: Rehearsed
+    ) -> tuple[Estimate, Estimate]:
+        """Fees and fuel of two blocks, the second of which may use the blobs of the first."""
+        async with self.session.lock:
+            await prepare_chain(self.context, self.session)
+            return await estimate_in_turn(self.context, self.session, first, second=second)
 
     async def estimate_pending(self) -> tuple[ProposedBlock, Estimate] | None:
         """The block in flight and what it costs, or None; signs and sends nothing."""

@@ -77,7 +77,9 @@ class Client:
         self._committer: Committer = committer_for(setup.store, setup.commit_threads, claim=claim)
         self.wallet = Wallet(setup.store, self._committer, self._ownership)
         self.signer: Signer = setup.signer or WalletSigner(self.wallet)
-        local = self._local = self._local_node(setup)
+        self._setup = setup
+        self.application_log = ApplicationLog()
+        local = self._local = self._local_node(setup.store, self._committer, self._ownership)
         if self._ownership is not None:
             self._ownership.forgetters.append(self._track_new_chains)
         initialize_store(local.shared, setup.genesis)
@@ -90,6 +92,7 @@ class Client:
         committees = Committees(local, setup.genesis.admin_chain_id)
         self.context = ClientContext(
             local=local,
+            local_over=self._local_node_over,
             wallet=self.wallet,
             signer=self.signer,
             validators=Validators(setup.provider),
@@ -105,26 +108,28 @@ class Client:
         self._recent: OrderedDict[ChainId, ChainClient] = OrderedDict()
         self._listeners: list[Listener] = []
 
-    def _local_node(self, setup: ClientSetup) -> LocalNode:
+    def _local_node_over(self, store: Store) -> LocalNode:
+        return self._local_node(store, committer_for(store), None)
+
+    def _local_node(
+        self, store: Store, committer: Committer, ownership: SharedOwnership | None
+    ) -> LocalNode:
+        setup = self._setup
         config = WorkerConfig(
             allow_deprecated_epochs=True,
             tracked_chains=set(self.wallet.chain_ids()),
             long_lived_services=setup.options.long_lived_services,
         )
-        self.application_log = ApplicationLog()
         worker = Worker(
-            setup.store,
+            store,
             config=config,
             secret=None,
             applications=setup.applications,
             make_oracles=partial(LoopOracles, sink=self.application_log),
         )
-        ownership = self._ownership
-        driver = NodeDriver(
-            worker, committer=self._committer, clock=setup.clock, ownership=ownership
-        )
+        driver = NodeDriver(worker, committer=committer, clock=setup.clock, ownership=ownership)
         driver.side_runs.sink = self.application_log
-        return LocalNode(driver, self._committer, ownership)
+        return LocalNode(driver, committer, ownership)
 
     def _track_new_chains(self, scope: bytes) -> None:
         """Another process may have added chains to the wallet."""

@@ -1,5 +1,6 @@
 """What all flows of a client share: node, wallet, signer, validators, options, time, chance."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from catenula.client.signers import Signer
 from catenula.client.trust import Committees
 from catenula.client.wallet import Wallet
 from catenula.client.watcher import NOBODY, Watcher
+from catenula.storage.engine import Store
 from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 
@@ -28,6 +30,8 @@ class ClientContext:
     """One client: everything its chains have in common."""
 
     local: LocalNode
+    local_over: Callable[[Store], LocalNode]
+    """Makes another node of the same kind over a store; its maker stops its driver."""
     wallet: Wallet
     signer: Signer
     validators: Validators

@@ -76,7 +76,7 @@ _KINDS: dict[str, tuple[type[ClientError], str, str]] = {
     "AuthorizedApplications": (
         BlockRefused,
         "The chain lets only some applications act, and the block asks for something else",
-        "use an application that is named above; what they are only an application may change",
+        "use an application that is named above; only one can change the chain's permissions now",
     ),
     "MissingMandatoryApplications": (
         BlockRefused,

@@ -5,16 +5,18 @@ application is created of it. What is compiled meanwhile is kept for that applic
 judge what a module does.
 """
 
+from catenula.base.compression import decompress
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import U32, BlockHeight
+from catenula.base.limits import MAX_WASM_MODULE_BYTES
 from catenula.client.applications import Module
 from catenula.client.errors import Explanation, ModuleUnusable, Reason
 from catenula.execution.applications import ApplicationLoader
-from catenula.execution.wasm.binary import ModuleRefused
+from catenula.execution.wasm.binary import ModuleRefused, module_error
+from catenula.execution.wasm.prepare import exported_names
 from catenula.protocol import (
     ApplicationDescription,
     BlobContent,
-    BlobId,
     BlobType,
     ModuleId,
     VmRuntime,
@@ -51,22 +53,30 @@ def check_module(applications: ApplicationLoader, module: Module) -> None:
 
 def _refusal(applications: ApplicationLoader, module: Module) -> tuple[str, ModuleRefused] | None:
     """Which half of a module is refused and why, None when it can run."""
+    from catenula.execution.wasm.instance import CONTRACT_EXPORTS, SERVICE_EXPORTS
+
     blobs = {blob.id: blob.bytes for blob in module.blobs}
     description = ApplicationDescription(
         module.module_id, ChainId(bytes(32)), BlockHeight(0), U32(0), b"", ()
     )
-
-    def bytecode(blob_id: BlobId) -> bytes:
-        return blobs[blob_id]
-
+    contract, service = module.blobs
     which = "contract"
     try:
-        applications.contract(description, bytecode)
+        applications.contract(description, blobs.__getitem__)
+        _require(contract, CONTRACT_EXPORTS)
         which = "service"
-        applications.service(description, bytecode)
+        applications.service(description, blobs.__getitem__)
+        _require(service, SERVICE_EXPORTS)
     except ModuleRefused as refusal:
         return which, refusal
     return None
+
+
+def _require(bytecode: BlobContent, exports: tuple[str, ...]) -> None:
+    found = exported_names(decompress(bytecode.bytes, MAX_WASM_MODULE_BYTES))
+    missing = [name for name in exports if name not in found]
+    if missing:
+        raise module_error(f"it does not export {missing[0]}")
 
 
 def _swapped(module: Module) -> Module:

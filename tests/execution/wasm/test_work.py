@@ -59,6 +59,9 @@ BOMBS = {
         + bytes(50_001)
         + END * 2
     ),
+    "branches back to a loop among indirect calls": module(
+        declared(1) + b"\x03\x40" + (GET + b"\x0d\x00" + GET + b"\x11\0\0") * 12_000 + END * 2
+    ),
     "indirect calls": module(*[declared(1) + b"\x41\x00\x11\x00\x00" * 20_000 + END] * 30),
     "locals of many functions": module(*[declared(50_000) + END] * 401),
     "types with many parameters": HEADER

@@ -8,7 +8,7 @@ import click
 from catenula.base.codec import codec_of, write_json
 from catenula.base.errors import DecodeError
 from catenula.base.identifiers import ApplicationId, ChainId, decode_hex
-from catenula.cli.chain.blocks import block_data, make_block
+from catenula.cli.chain.blocks import block_data, make_block, try_in_turn
 from catenula.cli.chain.modules import (
     FILE,
     PUBLISHER,
@@ -30,6 +30,7 @@ from catenula.cli.parameters import (
 from catenula.cli.session import Session
 from catenula.client.applications import Module, last_created
 from catenula.client.chain_client import ChainClient
+from catenula.client.rehearsal import Rehearsed
 from catenula.protocol import (
     ApplicationDescription,
     CreateApplication,
@@ -147,17 +148,17 @@ def publish_then_create(
 ) -> None:
     """Publish a module in one block, create an application of it in the next; print its id.
 
-    A dry run tries the first block only: the second needs what the first publishes.
+    A dry run tries both and tells what each would cost.
     """
-    publish = PublishModule(module.module_id)
+    publish = Rehearsed((PublishModule(module.module_id),), module.blobs)
 
     async def body(session: Session) -> None:
         chain = await session.chain(publisher)
-        made = await make_block(session, chain, (publish,), blobs=module.blobs, dry_run=dry_run)
-        if made is None:
-            session.output.note("creating the application can only be tried after this block")
-        else:
-            await create(session, chain, operation, dry_run=False)
+        if dry_run:
+            await try_in_turn(session, chain, publish, then=Rehearsed((operation,)))
+            return
+        await make_block(session, chain, publish.operations, blobs=publish.blobs)
+        await create(session, chain, operation, dry_run=False)
 
     invocation.run(body)
 

@@ -1,13 +1,14 @@
 """What all commands that make blocks share: waiting through rounds, dry runs, new chains."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from catenula.base.integers import format_amount
 from catenula.cli.session import Session
 from catenula.client.chain_client import ChainClient
 from catenula.client.errors import EmptyBlock
 from catenula.client.outcomes import Committed, Conflict, WaitForTimeout
+from catenula.client.rehearsal import Rehearsed
 from catenula.client.staging import Estimate
 from catenula.client.waiting import wait_for_round
 from catenula.protocol import BlobContent, ConfirmedBlockCertificate, ExecuteOperation, Operation
@@ -46,15 +47,38 @@ def block_data(certificate: ConfirmedBlockCertificate) -> dict[str, Any]:
     }
 
 
+class Tried(NamedTuple):
+    """Operations of a block that was tried, and what it would cost."""
+
+    operations: Sequence[Operation]
+    estimate: Estimate
+
+
 def show_estimate(
     session: Session, chain: ChainClient, *, operations: Sequence[Operation], estimate: Estimate
 ) -> None:
     """Print what the block would do and cost."""
+    show_tried(session, chain, Tried(operations, estimate))
+
+
+def show_tried(
+    session: Session, chain: ChainClient, tried: Tried, *, then: Tried | None = None
+) -> None:
+    """Print what a block would do and cost, and the one behind it if that was tried, too."""
     height = chain.state().next_block_height
-    names = [type(operation).__name__ for operation in operations]
+    data, lines = _told(chain, tried, height)
+    result = {"dry_run": True, "chain_id": str(chain.chain_id), **data}
+    if then is not None:
+        result["then"], more = _told(chain, then, height + 1)
+        lines += more
+    session.output.result(result, "\n".join(lines))
+
+
+def _told(chain: ChainClient, tried: Tried, height: int) -> tuple[dict[str, Any], list[str]]:
+    """A block that was tried as JSON data and as lines for a person."""
+    estimate = tried.estimate
+    names = [type(operation).__name__ for operation in tried.operations]
     data = {
-        "dry_run": True,
-        "chain_id": str(chain.chain_id),
         "height": height,
         "operations": names,
         "fees": format_amount(estimate.fees),
@@ -77,7 +101,16 @@ def show_estimate(
             f"incoming bundles rejected: {estimate.rejected_bundles}, "
             f"left for later: {estimate.dropped_bundles}"
         )
-    session.output.result(data, "\n".join(lines))
+    return data, lines
+
+
+async def try_in_turn(
+    session: Session, chain: ChainClient, first: Rehearsed, *, then: Rehearsed
+) -> None:
+    """Print what two blocks would do and cost, the second of which uses blobs of the first."""
+    estimates = await chain.estimate_in_turn(first, then)
+    tried, next_tried = map(Tried, (first.operations, then.operations), estimates)
+    show_tried(session, chain, tried, then=next_tried)
 
 
 async def take_in_messages(

@@ -9,12 +9,13 @@ import click
 from catenula.base.codec import codec_of
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId
-from catenula.cli.chain.blocks import block_data, make_block, take_in_messages
+from catenula.cli.chain.blocks import block_data, make_block, take_in_messages, try_in_turn
 from catenula.cli.command import DRY_RUN, Invocation, combined, command
 from catenula.cli.parameters import APPLICATION_ID, CHAIN_ID
 from catenula.cli.session import Session
 from catenula.client.applications import Module, make_module
 from catenula.client.module_check import check_module
+from catenula.client.rehearsal import Rehearsed
 from catenula.client.staging import identity
 from catenula.protocol import (
     ModuleId,
@@ -139,13 +140,11 @@ def publish_module_with_formats(
         owner = await identity(chain.context, chain.session)
         write = _write(owner, module.module_id, bytes(blob.hash))
         operations = (PublishModule(module.module_id), UserOperation(registry, write))
-        publish = PublishDataBlob(blob.hash)
+        publish = Rehearsed((PublishDataBlob(blob.hash),), (blob,))
         if dry_run:
-            blobs = (blob, *module.blobs)
-            await make_block(session, chain, (publish, operations[0]), blobs=blobs, dry_run=True)
-            session.output.note("registering the formats can only be tried after they are there")
+            await try_in_turn(session, chain, publish, then=Rehearsed(operations, module.blobs))
             return
-        await make_block(session, chain, (publish,), blobs=(blob,))
+        await make_block(session, chain, publish.operations, blobs=publish.blobs)
         made = await make_block(session, chain, operations, blobs=module.blobs)
         await take_in_messages(session, chain, dry_run=False)
         if made is not None:

@@ -13,12 +13,12 @@ from catenula.cli.errors import Absent
 from catenula.cli.lazy import suggestion
 from catenula.cli.parameters import CHAIN_ID
 from catenula.cli.settings import places_of
+from catenula.client.files.genesis_json import read_chains
 from catenula.client.files.wallet_json import ChainEntry, WalletContent, WalletFile
 from catenula.protocol import Child, Root
 
 _LINE = "-" * 23
 _LAST_LINE = "-" * 24
-_LABEL = 20
 
 
 @command()
@@ -33,13 +33,10 @@ def show(invocation: Invocation, chain_id: ChainId | None, short: bool, owned: b
     output = invocation.output
     if output.as_json:
         output.result([listing.data(name) for name in names])
-    elif short:
-        for name in names:
-            click.echo(name)
-    elif output.for_people and chain_id is None:
+    elif output.for_people and chain_id is None and not short:
         _print_table(listing, names)
     elif names:
-        click.echo("\n".join(listing.lines(names)))
+        click.echo("\n".join(names if short else listing.lines(names)))
 
 
 def _existing(content: WalletContent, chain_id: ChainId) -> str:
@@ -55,7 +52,7 @@ class Listing:
     def __init__(self, content: WalletContent) -> None:
         self._content = content
         try:
-            chains = content.genesis().chains
+            chains = read_chains(bytes(content.genesis_config))
         except DecodeError:
             chains = ()
         self._origins = {str(chain.chain_id): chain.origin for chain in chains}
@@ -105,20 +102,20 @@ class Listing:
         return [*lines, _LAST_LINE]
 
     def _paragraph(self, name: str, entry: ChainEntry) -> list[str]:
-        rows = [("Chain ID:", name)]
+        lines = [f"Chain ID:             {name}"]
         if tags := self.tags(name):
-            rows.append(("Tags:", ", ".join(tags)))
-        rows += [
-            ("Parent chain:", self.parent(name) or "-"),
-            ("Default owner:", entry.owner or "No owner key"),
-            ("Timestamp:", format_timestamp(entry.timestamp)),
-            ("Blocks:", str(entry.next_block_height)),
+            lines.append(f"Tags:                 {', '.join(tags)}")
+        lines += [
+            f"Parent chain:         {self.parent(name) or '-'}",
+            f"Default owner:        {entry.owner or 'No owner key'}",
+            f"Timestamp:            {format_timestamp(entry.timestamp)}",
+            f"Blocks:               {entry.next_block_height}",
         ]
         if entry.block_hash is not None:
-            rows.append(("Latest block hash:", entry.block_hash))
+            lines.append(f"Latest block hash:    {entry.block_hash}")
         if entry.has_pending:
-            rows.append(("Pending proposal:", "present"))
-        return [f"{label:<{_LABEL}}  {text}" for label, text in rows]
+            lines.append("Pending proposal:     present")
+        return lines
 
 
 def _print_table(listing: Listing, names: list[str]) -> None:

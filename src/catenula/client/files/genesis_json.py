@@ -1,15 +1,17 @@
 """``genesis.json`` and ``committee.json`` in the reference's forms (spec 07 §14.4)."""
 
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import msgspec
 
-from catenula.base.codec import codec_of, write_json
+from catenula.base.codec import codec_of, parse_json, write_json
+from catenula.base.codec.schema import Node, RecordNode
 from catenula.base.crypto import AccountPublicKey, Secp256k1PublicKey
 from catenula.base.errors import DecodeError, LocalError, ProtocolError
 from catenula.client.files.atomic import PUBLIC_MODE, read_file, write_atomically
-from catenula.protocol import GenesisConfig
+from catenula.protocol import ChainDescription, ChainOwnership, GenesisConfig, InitialChainConfig
 
 _ADVICE = "make one with `catenula create-genesis-config`, or fetch it from a faucet"
 
@@ -32,6 +34,66 @@ def parse_genesis(text: bytes, origin: str) -> GenesisConfig:
             f"{origin} is not the genesis configuration of a network", retryable=False
         ) from error
     return genesis
+
+
+def read_chains(text: bytes) -> tuple[ChainDescription, ...]:
+    """The chains in the JSON text of a genesis; `DecodeError` when it is not one.
+
+    For whoever wants nothing else of a genesis with a thousand chains: nothing but their
+    descriptions is read, and a part that is the same text in many of them only once.
+    """
+    try:
+        chains = msgspec.json.decode(text, type=_chains_in_parts()).chains
+    except msgspec.DecodeError:
+        # Written down in another way, or not at all: the codec knows.
+        genesis: GenesisConfig = codec_of(GenesisConfig).from_json_text(text)
+        return genesis.chains
+    parts, node = _Parts(), _node_of(ChainDescription)
+    return tuple(parts.record(node, chain) for chain in chains)
+
+
+@cache
+def _chains_in_parts() -> Any:
+    """A genesis as its chains alone, whose records hold their fields as text."""
+    chain: Any = _in_parts(_node_of(ChainDescription))
+    return msgspec.defstruct("GenesisInParts", [("chains", list[chain])])
+
+
+def _in_parts(node: RecordNode) -> type[msgspec.Struct]:
+    fields = [
+        (name, _in_parts(field) if _is_opened(field) else msgspec.Raw)
+        for name, field in node.fields
+    ]
+    return msgspec.defstruct(f"{node.name}InParts", fields)
+
+
+def _is_opened(node: object) -> TypeGuard[RecordNode]:
+    return isinstance(node, RecordNode) and node.cls in (InitialChainConfig, ChainOwnership)
+
+
+def _node_of(cls: type[ChainDescription]) -> RecordNode:
+    return cast(RecordNode, codec_of(cls).node)
+
+
+class _Parts:
+    """Reads records from their parts; remembers what each text of a field has meant."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Node, bytes], Any] = {}
+
+    def record(self, node: RecordNode, parts: Any) -> Any:
+        values = []
+        for name, field in node.fields:
+            part = getattr(parts, name)
+            if _is_opened(field):
+                values.append(self.record(field, part))
+                continue
+            key = field, bytes(part)
+            value = self._known.get(key, self)
+            if value is self:
+                value = self._known[key] = field.from_json(parse_json(key[1]))
+            values.append(value)
+        return node.cls(*values)
 
 
 def genesis_text(genesis: GenesisConfig) -> bytes:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 _CONTRACT_ENTRIES = "linera:app/contract-entrypoints#"
 _SERVICE_ENTRY = "linera:app/service-entrypoints#handle-query"
 _ALLOCATOR = "cabi_realloc"
+CONTRACT_EXPORTS = ("memory", _ALLOCATOR, f"{_CONTRACT_ENTRIES}instantiate")
+SERVICE_EXPORTS = ("memory", _ALLOCATOR, _SERVICE_ENTRY)
+"""What a module of either kind must export for an application to be created and asked."""
 _ALLOCATOR_TYPE = ((I32,) * 4, (I32,))
 _LIST_TYPE = ((I32, I32), ())
 _LIST_TO_POINTER_TYPE = ((I32, I32), (I32,))

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from catenula.base.limits import (
+    MAX_WASM_EXPORTS,
     MAX_WASM_TABLE_ELEMENTS,
     MAX_WASM_TABLES,
 )
@@ -36,6 +37,7 @@ from catenula.execution.wasm.metering import (
 )
 from catenula.execution.wasm.module import (
     CODE,
+    EXPORT,
     MEMORY,
     METER_TYPE,
     START,
@@ -60,6 +62,7 @@ __all__ = [
     "MeteredBlock",
     "Prepared",
     "check_service",
+    "exported_names",
     "metered_blocks",
     "prepare",
     "prepare_contract",
@@ -150,6 +153,19 @@ def check_service(code: bytes) -> None:
     if table is not None:
         _check_service_tables(table)
     _check_service_work(sections)
+
+
+def exported_names(code: bytes) -> frozenset[str]:
+    """The names that an accepted module exports."""
+    sections = split_sections(code)
+    names = set()
+    if EXPORT in sections:
+        reader = sections[EXPORT]
+        for _ in range(reader.count(MAX_WASM_EXPORTS, "exports")):
+            names.add(reader.name())
+            reader.byte()
+            reader.unsigned()
+    return frozenset(names)
 
 
 def scan_bodies(module: Module) -> Iterator[Body]:

@@ -70,6 +70,7 @@ class Work:
             + _PER_JOINT * joints
             + (joints + 2) * width // 2
             + loops * joints // 64
+            + (joints * joints // 512 if loops else 0)
             + loops * width * width // 512
         )
         self._only_usual += (
