@@ -120,8 +120,12 @@ def test_a_part_that_is_killed_under_load_costs_nothing(
             ]
             for number in range(kills):
                 await load.wait_for_answers(rng.randint(1, LONGEST_WAIT))
-                kill(rng.choice(started), part, rng)
+                victim = rng.choice(started)
+                killed = kill(victim, part, rng)
                 await load.wait_for_answers(RECOVERY_ANSWERS)
+                for role, pid in killed.items():
+                    # Some of the answers may have been under way; the next kill needs a process.
+                    await victim.wait_restarted(role, pid)
                 sys.stdout.write(f"kill {number + 1}: {load.answers} answers so far\n")
             load.stopping = True
             await asyncio.gather(*tasks)
