@@ -1,8 +1,6 @@
 """The validators of a local network: all in this process, or each in processes of its own."""
 
 import asyncio
-import gc
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from catenula.validator.committer import CommitThreads
 from catenula.validator.configuration import LogOptions
 from catenula.validator.default_applications import default_applications
 from catenula.validator.server import Surroundings, ValidatorServer, start_validator_server
+from catenula.validator.tuning import tune_process
 
 if TYPE_CHECKING:
     from catenula.client.remote_node import NodeProvider
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 
 _QUIET = LogOptions(level="warning")
 """What people should see of the processes between the summary and the end."""
-
-_SWITCH_INTERVAL_SECONDS = 0.0002
-_GC_THRESHOLDS = (20_000, 20, 50)
-"""As in `catenula.network.embedded`."""
 
 
 class EmbeddedServers:
@@ -43,9 +38,7 @@ class EmbeddedServers:
 
     async def start(self) -> None:
         """Open the stores and listen; `LocalError` when a port is taken or a store in use."""
-        gc.set_threshold(*_GC_THRESHOLDS)
-        if self._lasting:
-            sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
+        tune_process()
         surroundings = Surroundings(SystemClock(), default_applications(), self._threads)
         for index, config in enumerate(self._files.servers):
             store = open_store(self._location(index))

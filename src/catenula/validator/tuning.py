@@ -3,9 +3,10 @@
 import gc
 import sys
 
-SWITCH_INTERVAL_SECONDS = 0.0002
-"""Threads that commit need the interpreter for a moment per statement; the default of 5 ms would
-make each of them wait for the event loop."""
+SWITCH_INTERVAL_SECONDS = 0.001
+"""Threads that commit or run guests need the interpreter for moments; with the default of 5 ms one
+that computes for long could keep the event loop waiting each time. Shorter ones cost more than they
+bring: the event loop lets go of the interpreter by itself whenever it checks a signature."""
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Blocks and certificates in caches are immutable and acyclic, but the collector looks at all of
