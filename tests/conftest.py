@@ -1,9 +1,13 @@
 """Shared by all tests: where recordings lie, how long to look for trouble."""
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import catenula
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_VECTORS = REPOSITORY.parent / "shared" / "vectors"
@@ -23,6 +27,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=5, help="how often tests/process kills a process per engine"
     )
+
+
+def pytest_sessionstart() -> None:
+    """Load every module now.
+
+    Hypothesis makes use of the constants in the modules that are loaded; one that is loaded in the
+    middle of a test would make the runs of one example differ (`FlakyStrategyDefinition`).
+    """
+    for module in pkgutil.walk_packages(catenula.__path__, "catenula."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
 
 
 def pytest_report_header() -> str:
