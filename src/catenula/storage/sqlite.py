@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from threading import Lock, local
 from typing import Any, NamedTuple, TypeVar
@@ -60,28 +61,26 @@ END;
 _GET = "SELECT value FROM entries WHERE root = ? AND key = ?"
 _SCAN = "SELECT key, value FROM entries WHERE root = ? AND key >= ? AND key < ? ORDER BY key"
 _SCAN_TO_END = "SELECT key, value FROM entries WHERE root = ? AND key >= ? ORDER BY key"
-_WRITE = "INSERT INTO writes (root, key, value) VALUES {}"
 _DELETE_RANGE = "DELETE FROM entries WHERE root = ? AND key >= ? AND key < ?"
 _DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
 _FENCED_SCHEMA = """
-CREATE TEMP VIEW fenced_writes AS SELECT root, key, value, NULL AS token FROM entries;
-CREATE TEMP TRIGGER check_fence INSTEAD OF INSERT ON fenced_writes WHEN NEW.token IS NOT NULL BEGIN
+CREATE TEMP VIEW fenced_writes AS SELECT root, key, value FROM entries;
+CREATE TEMP TRIGGER check_fence INSTEAD OF INSERT ON fenced_writes
+WHEN typeof(NEW.value) = 'integer' BEGIN
     SELECT RAISE(ABORT, 'other token')
     WHERE NEW.key IS NOT coalesce((SELECT token FROM fences WHERE scope = NEW.root), 0);
-    INSERT OR REPLACE INTO fences SELECT NEW.root, NEW.token WHERE NEW.token IS NOT NEW.key;
+    INSERT OR REPLACE INTO fences SELECT NEW.root, NEW.value WHERE NEW.value IS NOT NEW.key;
 END;
 CREATE TEMP TRIGGER put_fenced INSTEAD OF INSERT ON fenced_writes
-WHEN NEW.token IS NULL AND NEW.value IS NOT NULL BEGIN
+WHEN typeof(NEW.value) = 'blob' BEGIN
     INSERT OR REPLACE INTO entries VALUES (NEW.root, NEW.key, NEW.value);
 END;
-CREATE TEMP TRIGGER remove_fenced INSTEAD OF INSERT ON fenced_writes
-WHEN NEW.token IS NULL AND NEW.value IS NULL BEGIN
+CREATE TEMP TRIGGER remove_fenced INSTEAD OF INSERT ON fenced_writes WHEN NEW.value IS NULL BEGIN
     DELETE FROM entries WHERE root = NEW.root AND key = NEW.key;
 END;
 """
-"""Lets one statement check fences and write. A row with a token is a fence: its root is the scope,
-its key the token that must be stored; the token is stored when it is another one."""
-_WRITE_FENCED = "INSERT INTO fenced_writes (root, key, value, token) VALUES {}"
+"""Lets one statement check fences and write. A row whose value is a number is a fence: its root is
+the scope, its key the token that must be stored, its value the one to store."""
 _TOKENS = "SELECT scope, token FROM fences"
 _TOKEN = "SELECT token FROM fences WHERE scope = ?"
 _SET_TOKEN = "INSERT OR REPLACE INTO fences (scope, token) VALUES (?, ?)"
@@ -89,20 +88,20 @@ _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE = "restore it from a copy, or remove it and synchronise from the other validators"
 
 
-Rows = dict[tuple[bytes, bytes], bytes | None]
-"""Values by root and key; None removes the key."""
+Columns = list[bytearray | bytes | int | None]
+"""Root, key and stored value of one row after the other; None removes the key."""
 
 
 class _Step(NamedTuple):
     """Rows to write, then a (root, prefix) to delete."""
 
-    rows: Rows
+    columns: Columns
     then_delete: tuple[bytes, bytes] | None
 
 
-def seal(key: bytes, value: bytes) -> bytes:
-    """The stored form of a value: the value and the checksum of value and key."""
-    return value + crc32(key, crc32(value)).to_bytes(4, "little")
+@cache
+def _write_statement(view: str, rows: int) -> str:
+    return f"INSERT INTO {view} (root, key, value) VALUES {','.join(['(?,?,?)'] * rows)}"
 
 
 class SqlitePartition(Partition):
@@ -321,17 +320,14 @@ class SqliteStore(Store):
         """
         if self._closed:
             raise closed_store(self.name)
-        steps = _net_steps(groups)
-        if not fences and len(steps) == 1 and len(steps[0].rows) <= ROWS_PER_STATEMENT:
-            self._write(steps[0].rows)
-            return
-        if fences and self._write_fenced(steps, fences):
+        steps = _steps(groups)
+        if len(steps) == 1 and self._write_at_once(steps[0].columns, fences):
             return
         self._begin()
         try:
             self._apply_fences(fences)
             for step in steps:
-                self._write(step.rows)
+                self._write(step.columns)
                 if step.then_delete is not None:
                     self._delete_prefix(*step.then_delete)
             self._writer.execute("COMMIT")
@@ -366,45 +362,39 @@ class SqliteStore(Store):
             raise
         return fences
 
-    def _write_fenced(self, steps: Sequence[_Step], fences: Sequence[Fence]) -> bool:
+    def _write_at_once(self, columns: Columns, fences: Sequence[Fence]) -> bool:
         """Check held fences and write in one statement; False where that is not possible.
 
         Nothing is written then: the transaction finds out which fence is stale or takes over.
         """
-        rows = steps[0].rows
-        if len(steps) > 1 or len(rows) + len(fences) > ROWS_PER_STATEMENT:
+        view = "writes"
+        if fences:
+            view = "fenced_writes"
+            columns = _fence_columns(fences) + columns
+            if not self._checks_fences:
+                self._writer.executescript(_FENCED_SCHEMA)
+                self._checks_fences = True
+        if len(columns) > 3 * ROWS_PER_STATEMENT:
             return False
-        if not self._checks_fences:
-            self._writer.executescript(_FENCED_SCHEMA)
-            self._checks_fences = True
-        values: list[bytes | int | None] = []
-        for fence in fences:
-            required = fence.token if fence.replaces is None else fence.replaces
-            values += (fence.scope, required, None, fence.token)
-        for (root, key), value in rows.items():
-            values += (root, key, None if value is None else seal(key, value), None)
         try:
-            self._execute(_WRITE_FENCED, "(?,?,?,?)", values)
+            self._execute(view, columns)
         except sqlite3.IntegrityError:
             return False
         return True
 
-    def _write(self, rows: Rows) -> None:
-        values: list[bytes | None] = []
-        for (root, key), value in rows.items():
-            values += (root, key, None if value is None else seal(key, value))
+    def _write(self, columns: Columns) -> None:
         step = 3 * ROWS_PER_STATEMENT
-        for start in range(0, len(values), step):
-            self._execute(_WRITE, "(?,?,?)", values[start : start + step])
+        for start in range(0, len(columns), step):
+            self._execute("writes", columns[start : start + step])
 
-    def _execute(self, statement: str, row: str, values: Sequence[bytes | int | None]) -> None:
-        """Execute a statement for many rows whose columns stand in ``values`` one after another.
+    def _execute(self, view: str, columns: Columns) -> None:
+        """Insert rows into a view.
 
         As one of many executions, because after a single one the library gives up the interpreter
         once more, to ask for a number that nobody wants.
         """
-        rows = ",".join([row] * (len(values) // row.count("?")))
-        self._writer.executemany(statement.format(rows), (values,))
+        if columns:
+            self._writer.executemany(_write_statement(view, len(columns) // 3), (columns,))
 
     def _delete_prefix(self, root: bytes, prefix: bytes) -> None:
         end = prefix_end(prefix)
@@ -440,21 +430,36 @@ class SqliteStore(Store):
         )
 
 
-def _net_steps(groups: Sequence[Group]) -> list[_Step]:
-    """The net effect of all groups: rows, split where whole prefixes are deleted in between."""
+def _steps(groups: Sequence[Group]) -> list[_Step]:
+    """The rows of all groups in order, split where whole prefixes are deleted in between.
+
+    Columns are byte arrays because the library asks an adapter about everything that is ``bytes``,
+    which takes as long as all the rest of handing a row over.
+    """
     steps: list[_Step] = []
-    rows: Rows = {}
+    columns: Columns = []
     for root, batch in groups:
+        root_column = bytearray(root)
         for kind, key, value in batch.operations:
             if kind == PUT:
-                rows[root, key] = value
+                stored = bytearray(value)
+                stored += crc32(key, crc32(value)).to_bytes(4, "little")
+                columns += (root_column, bytearray(key), stored)
             elif kind == DELETE:
-                rows[root, key] = None
+                columns += (root_column, bytearray(key), None)
             else:
-                steps.append(_Step(rows, (root, key)))
-                rows = {}
-    steps.append(_Step(rows, None))
+                steps.append(_Step(columns, (root, key)))
+                columns = []
+    steps.append(_Step(columns, None))
     return steps
+
+
+def _fence_columns(fences: Sequence[Fence]) -> Columns:
+    columns: Columns = []
+    for fence in fences:
+        required = fence.token if fence.replaces is None else fence.replaces
+        columns += (fence.scope, required, fence.token)
+    return columns
 
 
 def _build_file(path: str) -> None:

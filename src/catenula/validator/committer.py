@@ -23,8 +23,8 @@ OnDone = Callable[[BaseException | None], None]
 """Called on the event loop once writes are durable (None) or have failed."""
 
 
-COMPANY_WAIT_SECONDS = 0.002
-"""How long writes that are not urgent wait for others to share a batch with."""
+COMPANY_WAIT_SECONDS = 0.005
+"""How long writes that are not urgent wait for others to share a batch with: about a block."""
 
 
 class CommitCounters:

@@ -179,7 +179,7 @@ class NodeDriver(SharedReads):
     def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Done[_T]:
         worker = self.worker_of(chain_id)
         self._enter(chain_id)
-        outcome = handler(worker, self.clock.now())
+        outcome = self._handle(worker, chain_id, handler)
         if outcome.writes:
             try:
                 self._committer.commit_now(outcome.writes, self._fence(chain_id))
@@ -191,6 +191,17 @@ class NodeDriver(SharedReads):
             self._committed(worker, outcome)
         return self._perform(worker, outcome)
 
+    def _handle(self, worker: Worker, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
+        """Run a handler, and with it the confirmations that waited for its chain's next request."""
+        if not self._put_off:
+            return handler(worker, self.clock.now())
+        worker.take_along(self._put_off.take(chain_id))
+        try:
+            return handler(worker, self.clock.now())
+        finally:
+            for request in worker.left_behind():
+                self._put_off.put(request)
+
     def _run_locked(
         self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits, *, is_urgent: bool
     ) -> "asyncio.Future[Done[_T]]":
@@ -201,27 +212,18 @@ class NodeDriver(SharedReads):
         """
         worker = self.worker_of(chain_id)
         result: asyncio.Future[Done[_T]] = asyncio.get_running_loop().create_future()
-        put_off: Sequence[ConfirmUpdatedRecipient] = ()
         try:
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
             self._enter(chain_id)
-            put_off = self._put_off.take(chain_id)
-            absorbed = self._apply_put_off(worker, put_off)
-            outcome = handler(worker, self.clock.now())
-            writes = outcome.writes if absorbed is None else absorbed.writes + outcome.writes
-            if writes:
-                finish = partial(self._finish, worker, outcome, absorbed, result)
+            outcome = self._handle(worker, chain_id, handler)
+            if outcome.writes:
+                finish = partial(self._finish, worker, outcome, result)
                 fence = self._fence(chain_id)
-                self._committer.submit(writes, finish, is_urgent=is_urgent, fence=fence)
+                self._committer.submit(outcome.writes, finish, is_urgent=is_urgent, fence=fence)
                 return result
             result.set_result(self._perform(worker, outcome))
         except NeedsThread:
-            if put_off:
-                # Applied in memory only: the chain is dropped, and they wait once more.
-                worker.forget_chain(chain_id)
-                for request in put_off:
-                    self._put_off.put(request)
             return self._start_side_run(chain_id, handler, limits)
         except BaseException:
             worker.forget_chain(chain_id)
@@ -264,7 +266,7 @@ class NodeDriver(SharedReads):
             worker.adopt(copy, chain_id)
         try:
             if outcome.writes:
-                finish = partial(self._finish, worker, outcome, None, result)
+                finish = partial(self._finish, worker, outcome, result)
                 self._committer.submit(outcome.writes, finish, fence=self._fence(chain_id))
                 return
             done = self._perform(worker, outcome)
@@ -302,19 +304,10 @@ class NodeDriver(SharedReads):
         self._side.changed_elsewhere(is_changed)
         self._waiters.fail_where(is_changed, NotServedHere(changed))
 
-    def _apply_put_off(
-        self, worker: Worker, requests: Sequence[ConfirmUpdatedRecipient]
-    ) -> Outcome[None] | None:
-        """Apply the confirmations that waited for a request to their chain."""
-        if not requests:
-            return None
-        return worker.handle_cross_chain_requests(requests, self.clock.now())
-
     def _finish(
         self,
         worker: Worker,
         outcome: Outcome[_T],
-        absorbed: Outcome[None] | None,
         result: "asyncio.Future[Done[_T]]",
         error: BaseException | None,
     ) -> None:
@@ -327,8 +320,6 @@ class NodeDriver(SharedReads):
                     error = self._lose(error)
             else:
                 self._committed(worker, outcome)
-                if absorbed is not None:
-                    self._perform(worker, absorbed)
                 done = self._perform(worker, outcome)
         except BaseException as bug:
             if not result.done():
@@ -392,11 +383,7 @@ class NodeDriver(SharedReads):
             self.on_update_sent(request.sender)
         if self._ownership is not None and not self._ownership.serves(target_chain_id(request)):
             self._ownership.send_elsewhere(request)
-        elif (
-            isinstance(request, ConfirmUpdatedRecipient)
-            and not self._committer.inline
-            and not self._waiters.has(request.sender)
-        ):
+        elif isinstance(request, ConfirmUpdatedRecipient) and not self._waiters.has(request.sender):
             self._put_off.put(request)
         else:
             self._queue.put(request)

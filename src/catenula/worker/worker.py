@@ -32,6 +32,7 @@ from catenula.protocol import (
     ChainInfoQuery,
     ChainInfoResponse,
     ConfirmedBlockCertificate,
+    ConfirmUpdatedRecipient,
     CrossChainRequest,
     LiteCertificate,
     ProposedBlock,
@@ -119,6 +120,7 @@ class Worker:
         self._chains: OrderedDict[ChainId, ChainState] = OrderedDict()
         self._uncommitted: dict[ChainId, SharedOverlay] = {}
         self._just_loaded: set[ChainId] = set()
+        self._along: tuple[ConfirmUpdatedRecipient, ...] = ()
         self._resends_when_loaded = True
         self._living = LiveServices() if config.long_lived_services else None
 
@@ -221,6 +223,24 @@ class Worker:
 
     # Running a handler
 
+    def take_along(self, confirmations: tuple[ConfirmUpdatedRecipient, ...]) -> None:
+        """Apply confirmations for one chain together with its next request, which is to follow."""
+        self._along = confirmations
+
+    def left_behind(self) -> tuple[ConfirmUpdatedRecipient, ...]:
+        """The confirmations given to `take_along` whose effect is not in the outcome."""
+        left, self._along = self._along, ()
+        return left
+
+    def _confirm_along(self, step: Step) -> None:
+        """Saved at once, because the request itself may fail."""
+        for request in self._along:
+            try:
+                cross_chain.handle_cross_chain_request(step, request)
+            except ProtocolError:
+                # Sent again when the chain is loaded; the request says what is wrong with it.
+                step.chain.rollback()
+
     def _run(self, chain_id: ChainId, now: Timestamp, flow: Flow[_T]) -> Outcome[_T]:
         chain = self.chain(chain_id)
         overlay = SharedOverlay(self.shared)
@@ -242,6 +262,8 @@ class Worker:
                 # Requests that were under way when the chain was last in memory may be lost.
                 self._just_loaded.discard(chain_id)
                 step.send_pending()
+            if self._along:
+                self._confirm_along(step)
             reply = flow(step)
             completed = True
         except ProtocolError as caught:
@@ -260,6 +282,7 @@ class Worker:
             if not completed:
                 # A local failure or a bug: what is in memory may be half-changed.
                 self.forget_chain(chain_id)
+        self._along = ()
         writes = step.writes()
         if writes:
             self._uncommitted[chain_id] = overlay
