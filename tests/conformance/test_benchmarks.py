@@ -25,7 +25,7 @@ from catenula.conformance.benchmarks.figures import (
     at_most,
     summarize,
 )
-from catenula.conformance.benchmarks.local import DURABLE_BATCH
+from catenula.conformance.benchmarks.local import HELP
 from catenula.conformance.benchmarks.machine import describe_machine
 from catenula.conformance.benchmarks.networks import payment, running_network
 from catenula.conformance.benchmarks.processes import IDLE_MEMORY
@@ -93,8 +93,8 @@ def test_file_has_the_promised_form(tmp_path: Path) -> None:
 
 
 def test_experiments_are_chosen_by_figure() -> None:
-    assert choose(["slow_ms"], [COUNTED, DURABLE_BATCH]) == [COUNTED]
-    assert choose([], [COUNTED, DURABLE_BATCH]) == [COUNTED, DURABLE_BATCH]
+    assert choose(["slow_ms"], [COUNTED, HELP]) == [COUNTED]
+    assert choose([], [COUNTED, HELP]) == [COUNTED, HELP]
     with pytest.raises(LocalError, match="there are: fast_ms, slow_ms"):
         choose(["quick_ms"], [COUNTED])
 
@@ -118,8 +118,8 @@ def test_every_figure_of_the_documentation_is_measured() -> None:
 
 
 def test_an_experiment_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
-    samples = measure_apart(replace(DURABLE_BATCH, runs=1), tmp_path)
-    assert [list(sample) for sample in samples] == [["durable_batch_ms"]]
+    samples = measure_apart(replace(HELP, runs=1), tmp_path)
+    assert [list(sample) for sample in samples] == [["help_ms"]]
 
 
 def test_an_experiment_that_fails_apart_stops_the_benchmark(tmp_path: Path) -> None:

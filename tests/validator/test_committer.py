@@ -11,7 +11,12 @@ from catenula.storage import PUT, Batch
 from catenula.storage.engine import Group, open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import FaultyStore, InjectedFault
-from catenula.validator.committer import GroupCommitter, InlineCommitter, committer_for
+from catenula.validator.committer import (
+    CommitThreads,
+    GroupCommitter,
+    InlineCommitter,
+    committer_for,
+)
 from tests.validator.scene import Scene, start, turns
 
 
@@ -46,6 +51,25 @@ def test_what_waits_during_a_commit_goes_into_the_next_one() -> None:
         assert store.commits == 2
         assert len(store.partition(b"root").scan_keys(b"")) == 6
         await committer.close()
+
+    asyncio.run(scenario())
+
+
+def test_stores_of_one_process_wait_for_the_disk_at_the_same_time() -> None:
+    together = threading.Barrier(4, timeout=30)
+
+    class MeetingStore(FaultyStore):
+        def commit(self, groups: object, fences: object = ()) -> None:
+            together.wait()
+            super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+
+    async def scenario() -> None:
+        threads = CommitThreads()
+        stores = [MeetingStore(MemoryStore()) for _ in range(4)]
+        committers = [GroupCommitter(store, threads.assign()) for store in stores]
+        await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
+        assert [store.commits for store in stores] == [1, 1, 1, 1]
+        threads.close()
 
     asyncio.run(scenario())
 

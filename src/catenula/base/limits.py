@@ -27,6 +27,9 @@ MAX_CROSS_CHAIN_BATCH = 1_000
 MAX_CROSS_CHAIN_ATTEMPTS = 3
 """How often a batch of cross-chain requests is applied while the disk refuses it."""
 
+MAX_COMMIT_THREADS = 16
+"""Threads on which the stores of one process wait for the disk."""
+
 MAX_CROSS_CHAIN_LANES = 64
 """Target chains that receive cross-chain requests at the same time, to share commits."""
 

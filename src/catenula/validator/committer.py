@@ -7,7 +7,6 @@ fence are stored only while it holds; those with an overtaken one fail alone.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from catenula.base.counting import Counter, Histogram, Told, spread
 from catenula.base.errors import LocalError
+from catenula.base.limits import MAX_COMMIT_THREADS
 from catenula.storage.engine import Claim, Fence, Group, StaleFence, Store
 
 OnDone = Callable[[BaseException | None], None]
@@ -176,14 +176,13 @@ class CommitThread:
 
 
 class CommitThreads:
-    """The threads that the stores of one process share.
+    """The threads that the stores of one process share: one each, up to a limit.
 
-    One less than there are processors by default: the event loop needs one, and more threads only
-    take the interpreter from each other.
+    Most of a commit is waiting for the disk, and stores on one disk wait at the same time.
     """
 
-    def __init__(self, count: int | None = None) -> None:
-        self._threads = [CommitThread() for _ in range(count or max((os.cpu_count() or 1) - 1, 1))]
+    def __init__(self, count: int = MAX_COMMIT_THREADS) -> None:
+        self._threads = [CommitThread() for _ in range(count)]
         self._assigned = 0
 
     def assign(self) -> CommitThread:
