@@ -55,7 +55,7 @@ def test_what_waits_during_a_commit_goes_into_the_next_one() -> None:
     asyncio.run(scenario())
 
 
-def test_stores_of_one_process_wait_for_the_disk_at_the_same_time() -> None:
+def test_stores_with_a_slow_disk_wait_for_it_at_the_same_time() -> None:
     together = threading.Barrier(4, timeout=30)
 
     class MeetingStore(FaultyStore):
@@ -64,14 +64,35 @@ def test_stores_of_one_process_wait_for_the_disk_at_the_same_time() -> None:
             super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
 
     async def scenario() -> None:
-        threads = CommitThreads()
+        shared = CommitThreads()
         stores = [MeetingStore(MemoryStore()) for _ in range(4)]
-        committers = [GroupCommitter(store, threads.assign()) for store in stores]
+        lanes = [shared.assign() for _ in stores]
+        for lane in lanes:
+            lane.took(1.0)
+        committers = [GroupCommitter(*pair) for pair in zip(stores, lanes, strict=True)]
         await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
         assert [store.commits for store in stores] == [1, 1, 1, 1]
-        threads.close()
+        shared.close()
 
     asyncio.run(scenario())
+
+
+def test_stores_with_a_quick_disk_share_a_thread() -> None:
+    threads: set[int] = set()
+
+    class TellingStore(FaultyStore):
+        def commit(self, groups: object, fences: object = ()) -> None:
+            threads.add(threading.get_ident())
+            super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+
+    async def scenario() -> None:
+        shared = CommitThreads()
+        committers = [GroupCommitter(TellingStore(MemoryStore()), shared.assign()) for _ in "1234"]
+        await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
+        shared.close()
+
+    asyncio.run(scenario())
+    assert len(threads) == 1
 
 
 def test_a_failed_batch_fails_for_all_who_were_in_it() -> None:

@@ -26,6 +26,10 @@ OnDone = Callable[[BaseException | None], None]
 COMPANY_WAIT_SECONDS = 0.005
 """How long writes that are not urgent wait for others to share a batch with: about a block."""
 
+QUICK_COMMIT_SECONDS = 0.000_75
+COMMITS_REMEMBERED = 8
+"""Over about so many commits a store's typical duration is averaged."""
+
 
 class CommitCounters:
     """What a committer counts (spec 06 §9): batches, chains in them, milliseconds they took."""
@@ -35,10 +39,10 @@ class CommitCounters:
         self._milliseconds = Histogram(spread(0.1, 10_000))
         self._entries = Histogram(spread(1, 1_000))
 
-    def committed(self, started: float, entries: int, *, failed: bool) -> None:
-        """A batch has ended that began at ``started`` of the performance counter, in seconds."""
+    def committed(self, seconds: float, entries: int, *, failed: bool) -> None:
+        """A batch has ended that took so long."""
         self._commits.add("failed" if failed else "stored")
-        self._milliseconds.observe((time.perf_counter() - started) * 1_000)
+        self._milliseconds.observe(seconds * 1_000)
         self._entries.observe(entries)
 
     def told(self) -> Told:
@@ -175,25 +179,45 @@ class CommitThread:
             self._thread = None
 
 
-class CommitThreads:
-    """The threads that the stores of one process share: one each, up to a limit.
+class StoreThreads:
+    """Where the batches of one store are committed.
 
-    Most of a commit is waiting for the disk, and stores on one disk wait at the same time.
+    While commits are quick, stores take turns on one thread: waiting for another's costs less than
+    a further thread that takes the interpreter from the event loop. Where the disk is slow, stores
+    wait for it at the same time, each on a thread of its own.
     """
 
-    def __init__(self, count: int = MAX_COMMIT_THREADS) -> None:
-        self._threads = [CommitThread() for _ in range(count)]
+    def __init__(self, common: CommitThread, own: CommitThread) -> None:
+        self._common, self._own = common, own
+        self._typical_seconds = 0.0
+
+    def put(self, job: Callable[[], None]) -> None:
+        """Run a job; the store's previous one must have ended."""
+        is_quick = self._typical_seconds < QUICK_COMMIT_SECONDS
+        (self._common if is_quick else self._own).put(job)
+
+    def took(self, seconds: float) -> None:
+        """A commit of the store has taken so long."""
+        self._typical_seconds += (seconds - self._typical_seconds) / COMMITS_REMEMBERED
+
+
+class CommitThreads:
+    """The threads that the stores of one process share; they start when they are needed."""
+
+    def __init__(self) -> None:
+        self._common = CommitThread()
+        self._own = [CommitThread() for _ in range(MAX_COMMIT_THREADS)]
         self._assigned = 0
 
-    def assign(self) -> CommitThread:
-        """The thread for the next store, in turn."""
-        thread = self._threads[self._assigned % len(self._threads)]
+    def assign(self) -> StoreThreads:
+        """The threads for the next store, those of its own in turn."""
+        own = self._own[self._assigned % len(self._own)]
         self._assigned += 1
-        return thread
+        return StoreThreads(self._common, own)
 
     def close(self) -> None:
         """End the threads; the committers that use them are closed before."""
-        for thread in self._threads:
+        for thread in (self._common, *self._own):
             thread.close()
 
 
@@ -243,11 +267,14 @@ class GroupCommitter:
 
     inline = False
 
-    def __init__(self, store: Store, thread: CommitThread | None = None) -> None:
+    def __init__(self, store: Store, threads: StoreThreads | None = None) -> None:
         self._store = store
         self.counters = CommitCounters()
-        self._thread = thread if thread is not None else CommitThread()
-        self._own_thread = self._thread if thread is None else None
+        self._own_threads: CommitThreads | None = None
+        if threads is None:
+            self._own_threads = CommitThreads()
+            threads = self._own_threads.assign()
+        self._threads = threads
         self._waiting: list[_Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
@@ -290,7 +317,7 @@ class GroupCommitter:
         self._busy = True
         waiting, self._waiting = self._waiting, []
         batch = _Batch(asyncio.get_running_loop(), waiting, [])
-        self._thread.put(partial(self._commit_batch, batch))
+        self._threads.put(partial(self._commit_batch, batch))
 
     def _commit_batch(self, batch: _Batch) -> None:
         """On the thread: make one batch durable and tell the event loop."""
@@ -300,8 +327,10 @@ class GroupCommitter:
             batch.commit(self._store)
         except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
             error = caught
+        seconds = time.perf_counter() - started
+        self._threads.took(seconds)
         batch.loop.call_soon_threadsafe(self._done, batch, error)
-        self.counters.committed(started, entries, failed=error is not None)
+        self.counters.committed(seconds, entries, failed=error is not None)
 
     def _done(self, batch: _Batch, error: BaseException | None) -> None:
         self._busy = False
@@ -356,11 +385,11 @@ class GroupCommitter:
             await future
 
     async def close(self) -> None:
-        """Wait for accepted writes, then end the thread if it serves this store alone."""
+        """Wait for accepted writes, then end the threads if they serve this store alone."""
         self._closed = True
         await self.settled()
-        if self._own_thread is not None:
-            self._own_thread.close()
+        if self._own_threads is not None:
+            self._own_threads.close()
 
 
 def committer_for(
