@@ -7,7 +7,6 @@ under way once it is settled, so that a dead or slow validator is never waited f
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from catenula.base.errors import LocalError, ProtocolError
@@ -192,7 +191,7 @@ class _FanOut(Generic[K, V]):
         self._verify, self._collects_more = verify, collects_more
         loop = asyncio.get_running_loop()
         self.settled: asyncio.Future[None] = loop.create_future()
-        self._tasks: list[asyncio.Task[V]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
     def start(
@@ -200,36 +199,28 @@ class _FanOut(Generic[K, V]):
     ) -> None:
         loop = asyncio.get_running_loop()
         for remote in nodes:
-            task = loop.create_task(_run(action, remote))
-            self._tasks.append(task)
-            task.add_done_callback(partial(self._finished, remote))
+            self._tasks.append(loop.create_task(self._ask(remote, action)))
         if not nodes:
             self.settled.set_result(None)
 
-    def _finished(self, remote: RemoteNode, task: asyncio.Task[V]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        if self._closed or (self.settled.done() and not self._collects_more):
-            return
-        if error is None:
-            error = self._count(remote, task.result())
-        if error is None:
-            pass
-        elif isinstance(error, ProtocolError | LocalError):
-            self.tally.add_error(remote, error)
-        elif not self.settled.done():
-            self.settled.set_exception(error)
+    async def _ask(self, remote: RemoteNode, action: Callable[[RemoteNode], Awaitable[V]]) -> None:
+        """One action; counted here, because its task ends a turn of the loop later."""
+        try:
+            answer = await action(remote)
+            if self._is_awaited():
+                self._verify(remote, answer)
+                self.tally.add_answer(remote, answer)
+        except (ProtocolError, LocalError) as error:
+            if self._is_awaited():
+                self.tally.add_error(remote, error)
+        except Exception as bug:  # noqa: BLE001  # It belongs to the one who waits.
+            if self._is_awaited() and not self.settled.done():
+                self.settled.set_exception(bug)
         if self.tally.is_settled and not self.settled.done():
             self.settled.set_result(None)
 
-    def _count(self, remote: RemoteNode, answer: V) -> ProtocolError | None:
-        try:
-            self._verify(remote, answer)
-        except ProtocolError as error:
-            return error
-        self.tally.add_answer(remote, answer)
-        return None
+    def _is_awaited(self) -> bool:
+        return not self._closed and (self._collects_more or not self.settled.done())
 
     async def wait_for_all(self, clock: Clock, deadline: Timestamp) -> None:
         """Collect further answers until all are there or the deadline has passed."""
@@ -246,7 +237,3 @@ class _FanOut(Generic[K, V]):
         for task in self._tasks:
             if not task.done():
                 task.cancel()
-
-
-async def _run(action: Callable[[RemoteNode], Awaitable[V]], remote: RemoteNode) -> V:
-    return await action(remote)
