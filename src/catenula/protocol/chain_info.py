@@ -142,9 +142,7 @@ class ChainInfoResponse:
 
     def as_received(self) -> "ChainInfoResponse":
         """The same response as a receiver has it: without what the sender derived from the info."""
-        info = self.info
-        fields = (getattr(info, name) for name in info.__struct_fields__)
-        return ChainInfoResponse(ChainInfo(*fields), make_signature=self._signature_now)
+        return ChainInfoResponse(self.info.without_memo(), make_signature=self._signature_now)
 
     def _signature_now(self) -> Secp256k1Signature | None:
         return self.signature

@@ -71,17 +71,19 @@ class Round(bytes):
         """Sort key: kind, then number."""
         return (self[0], int.from_bytes(self[1:], "little"))
 
+    # Most rounds that are compared are equal, which is known at once.
+
     def __lt__(self, other: bytes) -> bool:
-        return self.order_key() < _key(other)
+        return self != other and self.order_key() < _key(other)
 
     def __le__(self, other: bytes) -> bool:
-        return self.order_key() <= _key(other)
+        return self == other or self.order_key() < _key(other)
 
     def __gt__(self, other: bytes) -> bool:
-        return self.order_key() > _key(other)
+        return self != other and self.order_key() > _key(other)
 
     def __ge__(self, other: bytes) -> bool:
-        return self.order_key() >= _key(other)
+        return self == other or self.order_key() > _key(other)
 
     def __str__(self) -> str:
         return f"{_KIND_TEXTS[self[0]]} {self.number}" if self[0] else _KIND_TEXTS[0]

@@ -42,7 +42,8 @@ class StructView(View):
 
     def _rollback(self) -> None:
         for field in self.fields:
-            field.rollback()
+            if field.touched:
+                field.rollback()
 
     def _has_pending(self) -> bool:
         return any(field.has_pending_changes() for field in self.fields)
@@ -61,7 +62,7 @@ class StructView(View):
         for field, changes in zip(self.fields, picture, strict=True):
             if changes is not None:
                 field.restore(changes)
-            else:
+            elif field.touched:
                 field.rollback()
 
     def _cold_keys(self) -> list[bytes]:

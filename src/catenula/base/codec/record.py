@@ -54,10 +54,13 @@ class MemoRecord(Record, frozen=True, dict=True):
 
     BCS_MEMO: ClassVar[bool] = True
 
+    def without_memo(self) -> Self:
+        """The same value without anything derived from it."""
+        return type(self)(*msgspec.structs.astuple(self))
+
     def as_received(self) -> Self:
-        """The same value as a receiver has it: with its bytes, without anything derived."""
-        fields = (getattr(self, name) for name in self.__struct_fields__)
-        received = type(self)(*fields)
+        """The same value as a receiver has it: with its bytes, without anything else derived."""
+        received = self.without_memo()
         received.__dict__["bcs"] = self.bcs
         return received
 
