@@ -179,6 +179,25 @@ def test_engines_agree(
     assert found[0] == found[1] == found[2]
 
 
+@given(st.lists(st.tuples(st.lists(OPERATIONS), st.booleans())), st.sampled_from([0, 1, 1_000]))
+def test_memory_is_in_order_whenever_it_is_scanned(
+    steps: list[tuple[list[tuple[int, bytes, bytes]], bool]], moved_keys: int
+) -> None:
+    model: dict[bytes, bytes] = {}
+    with pytest.MonkeyPatch.context() as patch, open_store("memory:") as opened:
+        patch.setattr("catenula.storage.memory.MAX_MOVED_KEYS", moved_keys)
+        for operations, is_scanned in [*steps, ([], True)]:
+            opened.commit([(b"r", Batch(operations))])
+            for kind, key, value in operations:
+                if kind == PUT:
+                    model[key] = value
+                for found in [*model] if kind != PUT else ():
+                    if found == key or (kind == DELETE_PREFIX and found.startswith(key)):
+                        del model[found]
+            if is_scanned:
+                assert opened.partition(b"r").scan(b"") == sorted(model.items())
+
+
 def test_ordered_keys_over_many_chunks() -> None:
     numbers = [(number * 7919) % 5000 for number in range(5000)]
     keys = [number.to_bytes(2, "big") for number in numbers]

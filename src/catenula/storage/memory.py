@@ -10,16 +10,20 @@ from catenula.storage.batch import DELETE, PUT, Batch
 from catenula.storage.engine import Fence, Group, Partition, Store, check_fences, closed_store
 from catenula.storage.ordered_keys import OrderedKeys
 
+MAX_MOVED_KEYS = 1_024
+
 
 class MemoryPartition(Partition):
     """The keys of one root."""
 
-    __slots__ = ("_lock", "_order", "_values")
+    __slots__ = ("_lock", "_moved", "_order", "_values")
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
         self._values: dict[bytes, bytes] = {}
         self._order: OrderedKeys | None = None
+        self._moved: dict[bytes, bool] = {}
+        """Keys that came or went since the index was made, and whether it has them."""
 
     def get(self, key: bytes) -> bytes | None:
         """The stored value, or None."""
@@ -43,32 +47,40 @@ class MemoryPartition(Partition):
 
     def apply(self, batch: Batch) -> None:
         """Perform the writes of ``batch``; the caller holds the lock."""
+        values = self._values
         for kind, key, value in batch.operations:
             if kind == PUT:
-                self._put(key, value)
+                if key not in values and self._order is not None:
+                    self._moved.setdefault(key, False)
+                values[key] = value
             elif kind == DELETE:
                 self._delete(key)
             else:
                 for found in list(self._ordered().starting_with(key)):
                     self._delete(found)
+        if len(self._moved) > MAX_MOVED_KEYS:
+            self._ordered()
 
     def is_empty(self) -> bool:
         """Whether no key is stored."""
         return not self._values
 
-    def _put(self, key: bytes, value: bytes) -> None:
-        if self._order is not None and key not in self._values:
-            self._order.add(key)
-        self._values[key] = value
-
     def _delete(self, key: bytes) -> None:
         if self._values.pop(key, None) is not None and self._order is not None:
-            self._order.discard(key)
+            self._moved.setdefault(key, True)
 
     def _ordered(self) -> OrderedKeys:
-        if self._order is None:
-            self._order = OrderedKeys(self._values)
-        return self._order
+        """The index, brought up to date: most keys that come have gone again until it is used."""
+        order, values = self._order, self._values
+        if order is None:
+            order = self._order = OrderedKeys(values)
+        for key, is_there in self._moved.items():
+            if is_there and key not in values:
+                order.discard(key)
+            elif not is_there and key in values:
+                order.add(key)
+        self._moved.clear()
+        return order
 
 
 class MemoryStore(Store):

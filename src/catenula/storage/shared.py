@@ -388,6 +388,8 @@ class SharedOverlay:
 
     def publish(self) -> None:
         """Make the committed values known to the caches; empties the overlay."""
+        if self.is_empty():
+            return
         shared, written = self.shared, self.shared.written
         for certificate in self._certificates.values():
             written.add("write_certificate")
