@@ -199,7 +199,9 @@ class _FanOut(Generic[K, V]):
     ) -> None:
         loop = asyncio.get_running_loop()
         for remote in nodes:
-            self._tasks.append(loop.create_task(self._ask(remote, action)))
+            task = loop.create_task(self._ask(remote, action))
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
         if not nodes:
             self.settled.set_result(None)
 
@@ -213,11 +215,14 @@ class _FanOut(Generic[K, V]):
         except (ProtocolError, LocalError) as error:
             if self._is_awaited():
                 self.tally.add_error(remote, error)
-        except Exception as bug:  # noqa: BLE001  # It belongs to the one who waits.
-            if self._is_awaited() and not self.settled.done():
-                self.settled.set_exception(bug)
         if self.tally.is_settled and not self.settled.done():
             self.settled.set_result(None)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Pass a bug on to the one who waits."""
+        bug = None if task.cancelled() else task.exception()
+        if bug is not None and not self.settled.done():
+            self.settled.set_exception(bug)
 
     def _is_awaited(self) -> bool:
         return not self._closed and (self._collects_more or not self.settled.done())
