@@ -221,7 +221,7 @@ class _FanOut(Generic[K, V]):
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Pass a bug on to the one who waits."""
         bug = None if task.cancelled() else task.exception()
-        if bug is not None and not self.settled.done():
+        if bug is not None and not self._closed and not self.settled.done():
             self.settled.set_exception(bug)
 
     def _is_awaited(self) -> bool:
