@@ -130,6 +130,24 @@ async def test_a_silent_validator_is_not_waited_for_and_is_cancelled() -> None:
 
 
 @asynchronous
+async def test_an_answer_beyond_the_quorum_is_neither_verified_nor_counted() -> None:
+    verified: list[RemoteNode] = []
+
+    async def action(node: RemoteNode) -> str:
+        return "a"
+
+    agreement = await communicate_with_quorum(
+        NODES,
+        EQUAL,
+        action=action,
+        counting=Counting(identity, lambda node, _: verified.append(node)),
+        patience=Patience(ManualClock()),
+    )
+    assert verified == NODES[:3]
+    assert len(agreement.answers) == 3
+
+
+@asynchronous
 async def test_nothing_is_awaited_once_a_quorum_is_impossible() -> None:
     down = LocalError("down", retryable=True)
     with pytest.raises(NoQuorum) as caught:

@@ -12,6 +12,7 @@ from catenula.storage.engine import Group, open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import FaultyStore, InjectedFault
 from catenula.validator.committer import (
+    COMMITS_REMEMBERED,
     CommitThreads,
     GroupCommitter,
     InlineCommitter,
@@ -68,13 +69,38 @@ def test_stores_with_a_slow_disk_wait_for_it_at_the_same_time() -> None:
         stores = [MeetingStore(MemoryStore()) for _ in range(4)]
         lanes = [shared.assign() for _ in stores]
         for lane in lanes:
-            lane.took(1.0)
+            lane.took(1.0)  # No quicker one is known.
         committers = [GroupCommitter(*pair) for pair in zip(stores, lanes, strict=True)]
         await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
         assert [store.commits for store in stores] == [1, 1, 1, 1]
         shared.close()
 
     asyncio.run(scenario())
+
+
+def test_a_store_moves_to_a_thread_of_its_own_and_back() -> None:
+    threads: list[int] = []
+
+    class TellingStore(FaultyStore):
+        def commit(self, groups: object, fences: object = ()) -> None:
+            threads.append(threading.get_ident())
+            super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+
+    async def scenario() -> None:
+        shared = CommitThreads()
+        lane = shared.assign()
+        committer = GroupCommitter(TellingStore(MemoryStore()), lane)
+        await committer.commit(group(b"0"))
+        for _ in range(COMMITS_REMEMBERED):
+            lane.took(0.01)
+        await committer.commit(group(b"0"))
+        lane.took(0.0)
+        await committer.commit(group(b"0"))
+        shared.close()
+
+    asyncio.run(scenario())
+    common, own, again = threads
+    assert common == again != own
 
 
 def test_stores_with_a_quick_disk_share_a_thread() -> None:

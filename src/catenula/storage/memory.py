@@ -11,6 +11,7 @@ from catenula.storage.engine import Fence, Group, Partition, Store, check_fences
 from catenula.storage.ordered_keys import OrderedKeys
 
 MAX_MOVED_KEYS = 1_024
+"""Keys that may come and go before the index is brought up to date without a scan."""
 
 
 class MemoryPartition(Partition):

@@ -41,7 +41,7 @@ CHECKED_FILE_BYTES = 32 << 20
 KEYS_PER_QUERY = 200
 ROWS_PER_STATEMENT = 256
 CACHED_STATEMENTS = 600
-"""Prepared statements kept: one for every number of rows, and the few others."""
+"""Prepared statements kept: two for every number of rows, and the few others."""
 CHECKPOINT_PAGES = 1000
 
 _SCHEMA = """

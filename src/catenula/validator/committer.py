@@ -8,6 +8,7 @@ fence are stored only while it holds; those with an overtaken one fail alone.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
@@ -27,8 +28,8 @@ COMPANY_WAIT_SECONDS = 0.005
 """How long writes that are not urgent wait for others to share a batch with: about a block."""
 
 QUICK_COMMIT_SECONDS = 0.000_75
+"""A disk is quick if the quickest of a store's last commits took less."""
 COMMITS_REMEMBERED = 8
-"""Over about so many commits a store's typical duration is averaged."""
 
 
 class CommitCounters:
@@ -189,16 +190,19 @@ class StoreThreads:
 
     def __init__(self, common: CommitThread, own: CommitThread) -> None:
         self._common, self._own = common, own
-        self._typical_seconds = 0.0
+        self._seconds: deque[float] = deque(maxlen=COMMITS_REMEMBERED)
 
     def put(self, job: Callable[[], None]) -> None:
         """Run a job; the store's previous one must have ended."""
-        is_quick = self._typical_seconds < QUICK_COMMIT_SECONDS
+        is_quick = min(self._seconds, default=0.0) < QUICK_COMMIT_SECONDS
         (self._common if is_quick else self._own).put(job)
 
     def took(self, seconds: float) -> None:
-        """A commit of the store has taken so long."""
-        self._typical_seconds += (seconds - self._typical_seconds) / COMMITS_REMEMBERED
+        """A commit of the store has taken so long, its waits for the interpreter included.
+
+        Those vary and the disk's time hardly does, which is why the quickest commit tells.
+        """
+        self._seconds.append(seconds)
 
 
 class CommitThreads:
@@ -270,10 +274,10 @@ class GroupCommitter:
     def __init__(self, store: Store, threads: StoreThreads | None = None) -> None:
         self._store = store
         self.counters = CommitCounters()
-        self._own_threads: CommitThreads | None = None
+        self._own_thread: CommitThread | None = None
         if threads is None:
-            self._own_threads = CommitThreads()
-            threads = self._own_threads.assign()
+            self._own_thread = CommitThread()
+            threads = StoreThreads(self._own_thread, self._own_thread)
         self._threads = threads
         self._waiting: list[_Entry] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -328,9 +332,10 @@ class GroupCommitter:
         except Exception as caught:  # noqa: BLE001  # It belongs to those who wait for it.
             error = caught
         seconds = time.perf_counter() - started
+        # All of it before the event loop hears, as the next batch may run on another thread.
         self._threads.took(seconds)
-        batch.loop.call_soon_threadsafe(self._done, batch, error)
         self.counters.committed(seconds, entries, failed=error is not None)
+        batch.loop.call_soon_threadsafe(self._done, batch, error)
 
     def _done(self, batch: _Batch, error: BaseException | None) -> None:
         self._busy = False
@@ -385,11 +390,11 @@ class GroupCommitter:
             await future
 
     async def close(self) -> None:
-        """Wait for accepted writes, then end the threads if they serve this store alone."""
+        """Wait for accepted writes, then end the thread if it serves this store alone."""
         self._closed = True
         await self.settled()
-        if self._own_threads is not None:
-            self._own_threads.close()
+        if self._own_thread is not None:
+            self._own_thread.close()
 
 
 def committer_for(

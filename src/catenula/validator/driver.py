@@ -166,7 +166,7 @@ class NodeDriver(SharedReads):
             raise LocalError(f"{self._address} has stopped", retryable=True)
         if self._committer.inline and not self._locks.is_locked(chain_id):
             try:
-                return self._run_inline(chain_id, handler)
+                return self._run_inline(chain_id, handler, limits)
             except NeedsThread:
                 # The lock is free, so that nobody comes in between.
                 await self._locks.acquire(chain_id)
@@ -176,10 +176,10 @@ class NodeDriver(SharedReads):
             await self._locks.acquire(chain_id)
         return await self._run_locked(chain_id, handler, limits, is_urgent=is_urgent)
 
-    def _run_inline(self, chain_id: ChainId, handler: Handler[_T]) -> Done[_T]:
+    def _run_inline(self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits) -> Done[_T]:
         worker = self.worker_of(chain_id)
         self._enter(chain_id)
-        outcome = self._handle(worker, chain_id, handler)
+        outcome = self._handle(worker, chain_id, handler, limits)
         if outcome.writes:
             try:
                 self._committer.commit_now(outcome.writes, self._fence(chain_id))
@@ -191,9 +191,14 @@ class NodeDriver(SharedReads):
             self._committed(worker, outcome)
         return self._perform(worker, outcome)
 
-    def _handle(self, worker: Worker, chain_id: ChainId, handler: Handler[_T]) -> Outcome[_T]:
-        """Run a handler, and with it the confirmations that waited for its chain's next request."""
-        if not self._put_off:
+    def _handle(
+        self, worker: Worker, chain_id: ChainId, handler: Handler[_T], limits: RunLimits
+    ) -> Outcome[_T]:
+        """Run a handler, and with it the confirmations that waited for its chain's next request.
+
+        A mere question takes none along: it writes nothing, so it need not wait for a commit.
+        """
+        if limits.is_question or not self._put_off:
             return handler(worker, self.clock.now())
         worker.take_along(self._put_off.take(chain_id))
         try:
@@ -216,7 +221,7 @@ class NodeDriver(SharedReads):
             if self._stopped:
                 raise LocalError(f"{self._address} has stopped", retryable=True)
             self._enter(chain_id)
-            outcome = self._handle(worker, chain_id, handler)
+            outcome = self._handle(worker, chain_id, handler, limits)
             if outcome.writes:
                 finish = partial(self._finish, worker, outcome, result)
                 fence = self._fence(chain_id)
@@ -397,7 +402,7 @@ class NodeDriver(SharedReads):
         done = await self._run_durably(
             chain_id,
             lambda worker, now: worker.handle_cross_chain_requests(requests, now),
-            is_urgent=False,
+            is_urgent=any(self._waiters.has(request.sender) for request in requests),
         )
         if self._waiters.has(chain_id):
             worker = self.worker_of(chain_id)

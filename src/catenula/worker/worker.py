@@ -228,18 +228,24 @@ class Worker:
         self._along = confirmations
 
     def left_behind(self) -> tuple[ConfirmUpdatedRecipient, ...]:
-        """The confirmations given to `take_along` whose effect is not in the outcome."""
+        """The confirmations given to `take_along` that are not in the outcome."""
         left, self._along = self._along, ()
         return left
 
-    def _confirm_along(self, step: Step) -> None:
-        """Saved at once, because the request itself may fail."""
+    def _confirm_along(self, step: Step) -> tuple[ConfirmUpdatedRecipient, ...]:
+        """Apply the confirmations; saved at once, because the request itself may fail.
+
+        Returns those that were refused: by themselves they are refused where people look.
+        """
+        self.counters.batch_applied(len(self._along))
+        refused: list[ConfirmUpdatedRecipient] = []
         for request in self._along:
             try:
                 cross_chain.handle_cross_chain_request(step, request)
             except ProtocolError:
-                # Sent again when the chain is loaded; the request says what is wrong with it.
                 step.chain.rollback()
+                refused.append(request)
+        return tuple(refused)
 
     def _run(self, chain_id: ChainId, now: Timestamp, flow: Flow[_T]) -> Outcome[_T]:
         chain = self.chain(chain_id)
@@ -256,14 +262,14 @@ class Worker:
         reply: _T | None = None
         error: ProtocolError | None = None
         completed = False
+        refused: tuple[ConfirmUpdatedRecipient, ...] = ()
         is_new = chain_id in self._just_loaded
         try:
             if is_new:
                 # Requests that were under way when the chain was last in memory may be lost.
                 self._just_loaded.discard(chain_id)
                 step.send_pending()
-            if self._along:
-                self._confirm_along(step)
+            refused = self._confirm_along(step) if self._along else ()
             reply = flow(step)
             completed = True
         except ProtocolError as caught:
@@ -282,7 +288,7 @@ class Worker:
             if not completed:
                 # A local failure or a bug: what is in memory may be half-changed.
                 self.forget_chain(chain_id)
-        self._along = ()
+        self._along = refused
         writes = step.writes()
         if writes:
             self._uncommitted[chain_id] = overlay
