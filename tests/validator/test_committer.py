@@ -37,6 +37,18 @@ class SlowStore(FaultyStore):
         super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
 
 
+class TellingStore(FaultyStore):
+    """A store that knows on which threads it was written."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.threads: list[int] = []
+
+    def commit(self, groups: object, fences: object = ()) -> None:
+        self.threads.append(threading.get_ident())
+        super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+
+
 def test_what_waits_during_a_commit_goes_into_the_next_one() -> None:
     async def scenario() -> None:
         store = SlowStore()
@@ -79,17 +91,12 @@ def test_stores_with_a_slow_disk_wait_for_it_at_the_same_time() -> None:
 
 
 def test_a_store_moves_to_a_thread_of_its_own_and_back() -> None:
-    threads: list[int] = []
-
-    class TellingStore(FaultyStore):
-        def commit(self, groups: object, fences: object = ()) -> None:
-            threads.append(threading.get_ident())
-            super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+    store = TellingStore()
 
     async def scenario() -> None:
         shared = CommitThreads()
         lane = shared.assign()
-        committer = GroupCommitter(TellingStore(MemoryStore()), lane)
+        committer = GroupCommitter(store, lane)
         await committer.commit(group(b"0"))
         for _ in range(COMMITS_REMEMBERED):
             lane.took(0.01)
@@ -99,26 +106,21 @@ def test_a_store_moves_to_a_thread_of_its_own_and_back() -> None:
         shared.close()
 
     asyncio.run(scenario())
-    common, own, again = threads
+    common, own, again = store.threads
     assert common == again != own
 
 
 def test_stores_with_a_quick_disk_share_a_thread() -> None:
-    threads: set[int] = set()
-
-    class TellingStore(FaultyStore):
-        def commit(self, groups: object, fences: object = ()) -> None:
-            threads.add(threading.get_ident())
-            super().commit(groups, fences)  # type: ignore[arg-type]  # Passed on.
+    stores = [TellingStore() for _ in range(4)]
 
     async def scenario() -> None:
         shared = CommitThreads()
-        committers = [GroupCommitter(TellingStore(MemoryStore()), shared.assign()) for _ in "1234"]
+        committers = [GroupCommitter(store, shared.assign()) for store in stores]
         await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
         shared.close()
 
     asyncio.run(scenario())
-    assert len(threads) == 1
+    assert len({thread for store in stores for thread in store.threads}) == 1
 
 
 def test_a_failed_batch_fails_for_all_who_were_in_it() -> None:

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 0.02
 
 
 class PutOffConfirmations:
-    """Confirmations by the chain that must act on them; ``release`` takes those nobody absorbed."""
+    """Confirmations by the chain that must act on them; ``release`` takes those that are left."""
 
     def __init__(self, release: Callable[[ConfirmUpdatedRecipient], None]) -> None:
         self._release = release

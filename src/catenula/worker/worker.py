@@ -269,7 +269,8 @@ class Worker:
                 # Requests that were under way when the chain was last in memory may be lost.
                 self._just_loaded.discard(chain_id)
                 step.send_pending()
-            refused = self._confirm_along(step) if self._along else ()
+            if self._along:
+                refused = self._confirm_along(step)
             reply = flow(step)
             completed = True
         except ProtocolError as caught:
