@@ -34,10 +34,12 @@ from catenula.protocol import (
     ChainId,
     ChainOwnership,
     ConfirmedBlockCertificate,
+    EventId,
     Round,
     TimeoutConfig,
     Transfer,
     ValidatedBlockCertificate,
+    epoch_event_id,
 )
 from catenula.storage.memory import MemoryStore
 from tests.client.world import World, asynchronous, committed, owner
@@ -463,6 +465,28 @@ async def test_a_committee_change_is_followed() -> None:
     await alice.synchronize()
     committed(await alice.transfer(Account.chain(world.root), "1"))
     assert sorted(alice.state().execution.system.committees.get()) == [1]
+
+
+@asynchronous
+async def test_the_event_of_the_next_epoch_is_looked_for_until_events_are_written() -> None:
+    world = World()
+    root = await world.root_chain()
+    local = root.context.local
+    looked_for: list[EventId] = []
+    ask = local.shared.has_event
+
+    def counting(event_id: EventId) -> bool:
+        looked_for.append(event_id)
+        return ask(event_id)
+
+    local.shared.has_event = counting  # type: ignore[method-assign]  # To see what is read.
+    event_id = epoch_event_id(world.root, Epoch(1))
+    assert not local.has_event(event_id)
+    assert not local.has_event(event_id)
+    assert looked_for == [event_id]
+    committee = root.state().current_committee()
+    committed(await root.stage_new_committee(committee.replace(policy=committee.policy)))
+    assert local.has_event(event_id)
 
 
 @asynchronous

@@ -11,9 +11,8 @@ from catenula.storage import PUT, Batch
 from catenula.storage.engine import Group, open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import FaultyStore, InjectedFault
+from catenula.validator.commit_threads import COMMITS_REMEMBERED, CommitThreads
 from catenula.validator.committer import (
-    COMMITS_REMEMBERED,
-    CommitThreads,
     GroupCommitter,
     InlineCommitter,
     committer_for,
@@ -79,7 +78,7 @@ def test_stores_with_a_slow_disk_wait_for_it_at_the_same_time() -> None:
     async def scenario() -> None:
         shared = CommitThreads()
         stores = [MeetingStore(MemoryStore()) for _ in range(4)]
-        lanes = [shared.assign() for _ in stores]
+        lanes = [shared.assign(store) for store in stores]
         for lane in lanes:
             lane.took(1.0)  # No quicker one is known.
         committers = [GroupCommitter(*pair) for pair in zip(stores, lanes, strict=True)]
@@ -95,7 +94,7 @@ def test_a_store_moves_to_a_thread_of_its_own_and_back() -> None:
 
     async def scenario() -> None:
         shared = CommitThreads()
-        lane = shared.assign()
+        lane = shared.assign(store)
         committer = GroupCommitter(store, lane)
         await committer.commit(group(b"0"))
         for _ in range(COMMITS_REMEMBERED):
@@ -115,7 +114,7 @@ def test_stores_with_a_quick_disk_share_a_thread() -> None:
 
     async def scenario() -> None:
         shared = CommitThreads()
-        committers = [GroupCommitter(store, shared.assign()) for store in stores]
+        committers = [GroupCommitter(store, shared.assign(store)) for store in stores]
         await asyncio.gather(*(committer.commit(group(b"0")) for committer in committers))
         shared.close()
 

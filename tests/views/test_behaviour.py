@@ -86,6 +86,25 @@ def test_changing_one_entry_of_many_reads_and_writes_one(
     assert writes.operations == [(PUT, b"base" + NUMBER.to_bcs(7), NUMBER.to_bcs(8))]
 
 
+def test_what_stays_empty_is_looked_for_once(
+    store: MemoryStore, context: Context, partition: CountingPartition
+) -> None:
+    view = MapView(context, NUMBER, NUMBER)
+    assert (view.items(), view.items(), view.keys()) == ([], [], [])
+    assert partition.reads == 1
+    view.insert(U32(1), U32(10))
+    assert view.items() == [(1, 10)]
+    batch = Batch()
+    view.save(batch)
+    store.commit([(b"r", batch)])
+    assert view.items() == [(1, 10)]
+    view.remove(U32(1))
+    batch = Batch()
+    view.save(batch)
+    store.commit([(b"r", batch)])
+    assert view.items() == []
+
+
 def test_prefetch_reads_once(context: Context, partition: CountingPartition) -> None:
     view = MapView(context, NUMBER, NUMBER)
     view.prefetch([U32(number) for number in range(50)])

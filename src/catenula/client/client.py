@@ -32,7 +32,8 @@ from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Claim, Store
 from catenula.storage.process_locks import ProcessLocks
 from catenula.validator.clock import Clock, SystemClock
-from catenula.validator.committer import Committer, CommitThreads, committer_for
+from catenula.validator.commit_threads import CommitThreads
+from catenula.validator.committer import Committer, committer_for
 from catenula.validator.default_applications import default_applications
 from catenula.validator.driver import NodeDriver
 from catenula.validator.oracles import ApplicationLog, LoopOracles

@@ -24,17 +24,17 @@ from catenula.protocol import (
 
 def epoch_operations(context: ClientContext, chain: ChainState) -> list[Operation]:
     """Follow the admin chain into new epochs and out of removed ones, as far as known here."""
-    admin, shared = context.admin_chain_id, context.local.shared
+    admin, local = context.admin_chain_id, context.local
     if chain.chain_id == admin:
         return []
     found: list[Operation] = []
     epoch = chain.epoch + 1
-    while shared.has_event(epoch_event_id(admin, epoch)):
+    while local.has_event(epoch_event_id(admin, epoch)):
         found.append(ProcessNewEpoch(Epoch(epoch)))
         epoch += 1
     for number in sorted(chain.execution.system.committees.get()):
         is_last = number >= epoch - 1
-        if is_last or not shared.has_event(removed_epoch_event_id(admin, number)):
+        if is_last or not local.has_event(removed_epoch_event_id(admin, number)):
             break
         found.append(ProcessRemovedEpoch(Epoch(number)))
     return found

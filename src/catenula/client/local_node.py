@@ -20,6 +20,7 @@ from catenula.protocol import (
     ChainInfo,
     ChainInfoQuery,
     ConfirmedBlockCertificate,
+    EventId,
     LiteVote,
     NodeErrorReceived,
     ProposedBlock,
@@ -37,6 +38,9 @@ from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
 
+MAX_ABSENT_EVENTS = 64
+"""Events remembered as absent."""
+
 
 class LocalNode:
     """The worker, its driver, and the few things only a client asks of a node."""
@@ -52,6 +56,8 @@ class LocalNode:
         self.worker = driver.worker
         self.shared = driver.worker.shared
         self._committer = committer
+        self._absent_events: set[EventId] = set()
+        self._event_changes = 0
 
     # Reading
 
@@ -79,6 +85,22 @@ class LocalNode:
         """A stored blob."""
         content = self.shared.blob(blob_id)
         return None if content is None else BlobContent(blob_id.blob_type, content)
+
+    def has_event(self, event_id: EventId) -> bool:
+        """Whether an event is stored.
+
+        The events of new and removed epochs are asked for with every block: that one is absent is
+        remembered until events are written, unless another process may write them.
+        """
+        changes = self.shared.event_changes
+        if changes != self._event_changes or len(self._absent_events) > MAX_ABSENT_EVENTS:
+            self._absent_events, self._event_changes = set(), changes
+        if event_id in self._absent_events:
+            return False
+        is_stored = self.shared.has_event(event_id)
+        if not is_stored and self._ownership is None:
+            self._absent_events.add(event_id)
+        return is_stored
 
     def known_height(self, chain_id: ChainId) -> BlockHeight:
         """One above the highest block of the chain that is stored here, executed or not."""

@@ -12,7 +12,7 @@ from catenula.storage.engine import Store, open_store
 from catenula.transport.in_process import InProcessNode
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import SystemClock
-from catenula.validator.committer import CommitThreads
+from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.configuration import LogOptions
 from catenula.validator.default_applications import default_applications
 from catenula.validator.server import Surroundings, ValidatorServer, start_validator_server

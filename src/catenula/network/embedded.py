@@ -24,7 +24,7 @@ from catenula.network.embedded_validator import EmbeddedValidator, Surroundings
 from catenula.protocol import GenesisConfig
 from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
-from catenula.validator.committer import CommitThreads
+from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.default_applications import default_applications
 from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
 

@@ -12,7 +12,8 @@ from catenula.storage.engine import Store, open_store
 from catenula.storage.shared import chain_root
 from catenula.transport.in_process import InProcessNode
 from catenula.validator.clock import Clock
-from catenula.validator.committer import Committer, CommitThreads, committer_for
+from catenula.validator.commit_threads import CommitThreads
+from catenula.validator.committer import Committer, committer_for
 from catenula.validator.driver import NodeDriver
 from catenula.validator.oracles import LoopOracles
 from catenula.worker import Worker, WorkerConfig, initialize_store

@@ -67,6 +67,14 @@ class StaleFence(LocalError):
         self.fence = fence
 
 
+class Loan(NamedTuple):
+    """What another process needs to commit to a store on behalf of the one that owns it."""
+
+    path: Path
+    lock: int
+    """The file descriptor of the owner's lock. Whoever has a copy keeps others from the store."""
+
+
 class DamagedStore(LocalError):
     """A store that cannot be trusted: unknown format, other version or damaged bytes."""
 
@@ -159,6 +167,13 @@ class Store(ABC):
         do for an exclusive claim, and refuse a shared one.
         """
         return
+
+    def loan(self) -> Loan | None:
+        """How a process of our own could commit to this store for us; None where that cannot be.
+
+        Until `close` at the longest, and never two commits at the same time.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

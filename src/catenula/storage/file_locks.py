@@ -90,10 +90,16 @@ class OwnerLock:
         written = os.pread(self._descriptor or 0, 20, 0)
         return f" ({int(written)})" if written.isdigit() else ""
 
+    @property
+    def exclusive_descriptor(self) -> int | None:
+        """The file that is locked, while it is locked exclusively."""
+        return self._descriptor if self._mode is Claim.EXCLUSIVE else None
+
     def release(self) -> None:
-        """Give the lock back."""
+        """Give the lock back, also if another process has a copy of the descriptor."""
         self._mode = None
         if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

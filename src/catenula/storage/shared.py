@@ -102,6 +102,8 @@ class SharedStore:
         self._heights = store.partition(HEIGHT_ROOT)
         self._network: NetworkDescription | None = None
         self._reads = Counter("what", "source")
+        self.event_changes = 0
+        """How often events may have been written through this object."""
         self.written = Counter("what")
         self._certificate_cache: BoundedCache[CryptoHash, ConfirmedBlockCertificate] = BoundedCache(
             MAX_CACHED_ENTRIES, MAX_CACHED_CERTIFICATE_BYTES
@@ -404,6 +406,8 @@ class SharedOverlay:
 
     def discard(self) -> None:
         """Forget what is staged."""
+        if self._events:
+            self.shared.event_changes += 1
         self._certificates, self._hashes = {}, {}
         self._blobs, self._events, self._blob_states = {}, {}, {}
         self._network = None

@@ -12,37 +12,32 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from pathlib import Path
 from threading import Lock, local
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 from catenula.base.errors import LocalError
-from catenula.storage.batch import DELETE, PUT, prefix_end
+from catenula.storage.batch import prefix_end
 from catenula.storage.engine import (
     FORMAT_MARKER,
     Claim,
     DamagedStore,
     Fence,
     Group,
+    Loan,
     Partition,
     Store,
-    check_fences,
     closed_store,
 )
 from catenula.storage.file_locks import OwnerLock, TurnLock
+from catenula.storage.sqlite_writer import TOKEN, SqliteWriter, connect
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 10_000
 CHECKED_FILE_BYTES = 32 << 20
 """Files up to this size are checked whole when they are opened."""
 KEYS_PER_QUERY = 200
-ROWS_PER_STATEMENT = 256
-CACHED_STATEMENTS = 600
-"""Prepared statements kept: two for every number of rows, and the few others."""
-CHECKPOINT_PAGES = 1000
 
 _SCHEMA = """
 CREATE TABLE format (marker BLOB NOT NULL);
@@ -61,47 +56,9 @@ END;
 _GET = "SELECT value FROM entries WHERE root = ? AND key = ?"
 _SCAN = "SELECT key, value FROM entries WHERE root = ? AND key >= ? AND key < ? ORDER BY key"
 _SCAN_TO_END = "SELECT key, value FROM entries WHERE root = ? AND key >= ? ORDER BY key"
-_DELETE_RANGE = "DELETE FROM entries WHERE root = ? AND key >= ? AND key < ?"
-_DELETE_TO_END = "DELETE FROM entries WHERE root = ? AND key >= ?"
-_FENCED_SCHEMA = """
-CREATE TEMP VIEW fenced_writes AS SELECT root, key, value FROM entries;
-CREATE TEMP TRIGGER check_fence INSTEAD OF INSERT ON fenced_writes
-WHEN typeof(NEW.value) = 'integer' BEGIN
-    SELECT RAISE(ABORT, 'other token')
-    WHERE NEW.key IS NOT coalesce((SELECT token FROM fences WHERE scope = NEW.root), 0);
-    INSERT OR REPLACE INTO fences SELECT NEW.root, NEW.value WHERE NEW.value IS NOT NEW.key;
-END;
-CREATE TEMP TRIGGER put_fenced INSTEAD OF INSERT ON fenced_writes
-WHEN typeof(NEW.value) = 'blob' BEGIN
-    INSERT OR REPLACE INTO entries VALUES (NEW.root, NEW.key, NEW.value);
-END;
-CREATE TEMP TRIGGER remove_fenced INSTEAD OF INSERT ON fenced_writes WHEN NEW.value IS NULL BEGIN
-    DELETE FROM entries WHERE root = NEW.root AND key = NEW.key;
-END;
-"""
-"""Lets one statement check fences and write. A row whose value is a number is a fence: its root is
-the scope, its key the token that must be stored, its value the one to store."""
 _TOKENS = "SELECT scope, token FROM fences"
-_TOKEN = "SELECT token FROM fences WHERE scope = ?"
-_SET_TOKEN = "INSERT OR REPLACE INTO fences (scope, token) VALUES (?, ?)"
 _DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _RESTORE = "restore it from a copy, or remove it and synchronise from the other validators"
-
-
-Columns = list[bytearray | bytes | int | None]
-"""Root, key and stored value of one row after the other; None removes the key."""
-
-
-class _Step(NamedTuple):
-    """Rows to write, then a (root, prefix) to delete."""
-
-    columns: Columns
-    then_delete: tuple[bytes, bytes] | None
-
-
-@cache
-def _write_statement(view: str, rows: int) -> str:
-    return f"INSERT INTO {view} (root, key, value) VALUES {','.join(['(?,?,?)'] * rows)}"
 
 
 class SqlitePartition(Partition):
@@ -161,7 +118,6 @@ class SqliteStore(Store):
         self._closed = False
         self._owner = OwnerLock(Path(f"{path}-owner"), self.name)
         self._turn: TurnLock | None = None
-        self._checks_fences = False
         self._guard(self._open)
 
     def partition(self, root: bytes) -> SqlitePartition:
@@ -171,7 +127,7 @@ class SqliteStore(Store):
     def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
         """Apply ``groups`` in order in one transaction, on disk when it returns."""
         with self._lock, self._writing():
-            self._guard(lambda: self._transaction(groups, fences))
+            self._guard(lambda: self._writer.commit(groups, fences))
 
     def roots(self, prefix: bytes = b"") -> list[bytes]:
         """The roots with at least one key that start with ``prefix``, ascending."""
@@ -191,7 +147,7 @@ class SqliteStore(Store):
     def acquire_all(self, scopes: Sequence[bytes]) -> list[Fence]:
         """`acquire` for several scopes in one transaction."""
         with self._lock, self._writing():
-            return self._guard(lambda: self._raise_tokens(scopes))
+            return self._guard(lambda: self._writer.raise_tokens(scopes))
 
     def tokens(self) -> Mapping[bytes, int]:
         """The highest token of every scope that was ever taken."""
@@ -199,7 +155,7 @@ class SqliteStore(Store):
 
     def token(self, scope: bytes) -> int:
         """The highest token of one scope; 0 when it was never taken."""
-        row = self.read_row(_TOKEN, (scope,))
+        row = self.read_row(TOKEN, (scope,))
         return 0 if row is None else row[0]
 
     def pin(self) -> None:
@@ -214,6 +170,11 @@ class SqliteStore(Store):
     def claim(self, mode: Claim = Claim.EXCLUSIVE) -> None:
         """Lock files beside the store; the system releases them when the process ends."""
         self._guard(lambda: self._lock_files(mode))
+
+    def loan(self) -> Loan | None:
+        """What the commit helper needs to write to the file while this process owns it."""
+        descriptor = self._owner.exclusive_descriptor
+        return None if descriptor is None else Loan(self._path, descriptor)
 
     def _lock_files(self, mode: Claim) -> None:
         self._owner.claim(mode)
@@ -257,20 +218,21 @@ class SqliteStore(Store):
             self._create()
         elif self._path.stat().st_size == 0:
             raise DamagedStore(self.name, "the file is empty", _RESTORE)
-        self._writer = self._connect()
-        self._check_format()
+        connection = self._connect()
+        self._writer = SqliteWriter(connection)
+        self._check_format(connection)
         if self._path.stat().st_size <= CHECKED_FILE_BYTES:
-            (result,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
+            (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if result != "ok":
                 raise DamagedStore(self.name, f"its pages are damaged ({result})", _RESTORE)
 
-    def _check_format(self) -> None:
+    def _check_format(self, connection: sqlite3.Connection) -> None:
         advice = "give the path of a store made by this version, or move this file away"
         tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('format', 'fences', 'entries')"
-        (count,) = self._writer.execute(tables).fetchone()
+        (count,) = connection.execute(tables).fetchone()
         if count != 3:
             raise DamagedStore(self.name, "it is not a store of Catenula", advice)
-        markers = self._writer.execute("SELECT marker FROM format").fetchall()
+        markers = connection.execute("SELECT marker FROM format").fetchall()
         if markers != [(FORMAT_MARKER,)]:
             raise DamagedStore(self.name, f"unknown format {markers!r}", advice)
 
@@ -289,17 +251,8 @@ class SqliteStore(Store):
         _sync_folder(folder)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=CACHED_STATEMENTS,
-        )
+        connection = connect(self._path)
         self._connections.append(connection)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         return connection
 
     def _reader(self) -> sqlite3.Connection:
@@ -310,98 +263,6 @@ class SqliteStore(Store):
                     raise closed_store(self.name)
                 found = self._readers.connection = self._connect()
         return found
-
-    def _transaction(self, groups: Sequence[Group], fences: Sequence[Fence]) -> None:
-        """Write the net effect of all groups, in one statement where that is possible.
-
-        A statement outside a transaction commits itself. With every statement this thread gives up
-        the interpreter and has to take it back from a busy event loop, so one is much better than
-        four.
-        """
-        if self._closed:
-            raise closed_store(self.name)
-        steps = _steps(groups)
-        if len(steps) == 1 and self._write_at_once(steps[0].columns, fences):
-            return
-        self._begin()
-        try:
-            self._apply_fences(fences)
-            for step in steps:
-                self._write(step.columns)
-                if step.then_delete is not None:
-                    self._delete_prefix(*step.then_delete)
-            self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
-
-    def _begin(self) -> None:
-        if self._closed:
-            raise closed_store(self.name)
-        self._writer.execute("BEGIN IMMEDIATE")
-
-    def _stored_token(self, scope: bytes) -> int:
-        row = self._writer.execute(_TOKEN, (scope,)).fetchone()
-        return 0 if row is None else row[0]
-
-    def _apply_fences(self, fences: Sequence[Fence]) -> None:
-        if fences:
-            raised = check_fences(fences, [self._stored_token(fence.scope) for fence in fences])
-            self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in raised])
-
-    def _raise_tokens(self, scopes: Sequence[bytes]) -> list[Fence]:
-        self._begin()
-        try:
-            fences = [Fence(scope, self._stored_token(scope) + 1) for scope in scopes]
-            self._writer.executemany(_SET_TOKEN, [fence[:2] for fence in fences])
-            self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
-        return fences
-
-    def _write_at_once(self, columns: Columns, fences: Sequence[Fence]) -> bool:
-        """Check held fences and write in one statement; False where that is not possible.
-
-        Nothing is written then: the transaction finds out which fence is stale or takes over.
-        """
-        view = "writes"
-        if fences:
-            view = "fenced_writes"
-            columns = _fence_columns(fences) + columns
-            if not self._checks_fences:
-                self._writer.executescript(_FENCED_SCHEMA)
-                self._checks_fences = True
-        if len(columns) > 3 * ROWS_PER_STATEMENT:
-            return False
-        try:
-            self._execute(view, columns)
-        except sqlite3.IntegrityError:
-            return False
-        return True
-
-    def _write(self, columns: Columns) -> None:
-        step = 3 * ROWS_PER_STATEMENT
-        for start in range(0, len(columns), step):
-            self._execute("writes", columns[start : start + step])
-
-    def _execute(self, view: str, columns: Columns) -> None:
-        """Insert rows into a view.
-
-        As one of many executions, because after a single one the library gives up the interpreter
-        once more, to ask for a number that nobody wants.
-        """
-        if columns:
-            self._writer.executemany(_write_statement(view, len(columns) // 3), (columns,))
-
-    def _delete_prefix(self, root: bytes, prefix: bytes) -> None:
-        end = prefix_end(prefix)
-        if end is None:
-            self._writer.execute(_DELETE_TO_END, (root, prefix))
-        else:
-            self._writer.execute(_DELETE_RANGE, (root, prefix, end))
 
     def _guard(self, action: Callable[[], T]) -> T:
         try:
@@ -428,38 +289,6 @@ class SqliteStore(Store):
         return LocalError(
             f"the store {self.name} failed: {error}; {advice}", retryable=True, store=self.name
         )
-
-
-def _steps(groups: Sequence[Group]) -> list[_Step]:
-    """The rows of all groups in order, split where whole prefixes are deleted in between.
-
-    Columns are byte arrays because the library asks an adapter about everything that is ``bytes``,
-    which takes as long as all the rest of handing a row over.
-    """
-    steps: list[_Step] = []
-    columns: Columns = []
-    for root, batch in groups:
-        root_column = bytearray(root)
-        for kind, key, value in batch.operations:
-            if kind == PUT:
-                stored = bytearray(value)
-                stored += crc32(key, crc32(value)).to_bytes(4, "little")
-                columns += (root_column, bytearray(key), stored)
-            elif kind == DELETE:
-                columns += (root_column, bytearray(key), None)
-            else:
-                steps.append(_Step(columns, (root, key)))
-                columns = []
-    steps.append(_Step(columns, None))
-    return steps
-
-
-def _fence_columns(fences: Sequence[Fence]) -> Columns:
-    columns: Columns = []
-    for fence in fences:
-        required = fence.token if fence.replaces is None else fence.replaces
-        columns += (fence.scope, required, fence.token)
-    return columns
 
 
 def _build_file(path: str) -> None:

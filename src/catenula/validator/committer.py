@@ -10,15 +10,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
 from typing import NamedTuple, Protocol
 
 from catenula.base.counting import Counter, Histogram, Told, spread
 from catenula.base.errors import LocalError
-from catenula.base.limits import MAX_COMMIT_THREADS
 from catenula.storage.engine import Claim, Fence, Group, StaleFence, Store
+from catenula.validator.commit_threads import CommitThread, CommitThreads, StoreThreads
 
 OnDone = Callable[[BaseException | None], None]
 """Called on the event loop once writes are durable (None) or have failed."""
@@ -27,9 +26,7 @@ OnDone = Callable[[BaseException | None], None]
 COMPANY_WAIT_SECONDS = 0.005
 """How long writes that are not urgent wait for others to share a batch with: about a block."""
 
-QUICK_COMMIT_SECONDS = 0.000_75
-"""A disk is quick if the quickest of a store's last commits took less."""
-COMMITS_REMEMBERED = 8
+_ENDED_LIMIT = 256
 
 
 class CommitCounters:
@@ -39,15 +36,26 @@ class CommitCounters:
         self._commits = Counter("status")
         self._milliseconds = Histogram(spread(0.1, 10_000))
         self._entries = Histogram(spread(1, 1_000))
+        self._ended: deque[tuple[float, int, bool]] = deque()
+        """Batches that are not counted yet: that is cheaper for many together."""
 
     def committed(self, seconds: float, entries: int, *, failed: bool) -> None:
         """A batch has ended that took so long."""
-        self._commits.add("failed" if failed else "stored")
-        self._milliseconds.observe(seconds * 1_000)
-        self._entries.observe(entries)
+        self._ended.append((seconds, entries, failed))
+        if len(self._ended) >= _ENDED_LIMIT:
+            self._count()
+
+    def _count(self) -> None:
+        with suppress(IndexError):
+            while True:
+                seconds, entries, failed = self._ended.popleft()
+                self._commits.add("failed" if failed else "stored")
+                self._milliseconds.observe(seconds * 1_000)
+                self._entries.observe(entries)
 
     def told(self) -> Told:
         """Everything counted, by name."""
+        self._count()
         return {
             "storage_commits_total": self._commits.told(),
             "storage_commit_latency": self._milliseconds.told(),
@@ -154,77 +162,6 @@ class InlineCommitter:
         """Nothing is pending."""
 
 
-class CommitThread:
-    """A thread that commits batches one after the other; it may serve several stores."""
-
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread: Thread | None = None
-
-    def put(self, job: Callable[[], None]) -> None:
-        """Run a job after those before it; it must not raise."""
-        if self._thread is None:
-            self._thread = Thread(target=self._serve, name="commit", daemon=True)
-            self._thread.start()
-        self._jobs.put(job)
-
-    def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def close(self) -> None:
-        """Finish the accepted jobs and end the thread."""
-        if self._thread is not None:
-            self._jobs.put(None)
-            self._thread.join()
-            self._thread = None
-
-
-class StoreThreads:
-    """Where the batches of one store are committed.
-
-    While commits are quick, stores take turns on one thread: waiting for another's costs less than
-    a further thread that takes the interpreter from the event loop. Where the disk is slow, stores
-    wait for it at the same time, each on a thread of its own.
-    """
-
-    def __init__(self, common: CommitThread, own: CommitThread) -> None:
-        self._common, self._own = common, own
-        self._seconds: deque[float] = deque(maxlen=COMMITS_REMEMBERED)
-
-    def put(self, job: Callable[[], None]) -> None:
-        """Run a job; the store's previous one must have ended."""
-        is_quick = min(self._seconds, default=0.0) < QUICK_COMMIT_SECONDS
-        (self._common if is_quick else self._own).put(job)
-
-    def took(self, seconds: float) -> None:
-        """A commit of the store has taken so long, its waits for the interpreter included.
-
-        Those vary and the disk's time hardly does, which is why the quickest commit tells.
-        """
-        self._seconds.append(seconds)
-
-
-class CommitThreads:
-    """The threads that the stores of one process share; they start when they are needed."""
-
-    def __init__(self) -> None:
-        self._common = CommitThread()
-        self._own = [CommitThread() for _ in range(MAX_COMMIT_THREADS)]
-        self._assigned = 0
-
-    def assign(self) -> StoreThreads:
-        """The threads for the next store, those of its own in turn."""
-        own = self._own[self._assigned % len(self._own)]
-        self._assigned += 1
-        return StoreThreads(self._common, own)
-
-    def close(self) -> None:
-        """End the threads; the committers that use them are closed before."""
-        for thread in (self._common, *self._own):
-            thread.close()
-
-
 class _Entry(NamedTuple):
     """Writes of one chain, and who waits for them."""
 
@@ -240,11 +177,19 @@ class _Batch(NamedTuple):
     entries: list[_Entry]
     refused: list[tuple[_Entry, StaleFence]]
 
+    def groups(self) -> list[Group]:
+        """All groups in the order they were submitted."""
+        return [group for entry in self.entries for group in entry.groups]
+
+    @property
+    def has_fences(self) -> bool:
+        """Whether any of it depends on a fence."""
+        return any(entry.fence is not None for entry in self.entries)
+
     def commit(self, store: Store) -> None:
         """Store all entries, except those whose fence is stale."""
         while self.entries:
-            # All groups in the order they were submitted.
-            groups = [group for entry in self.entries for group in entry.groups]
+            groups = self.groups()
             fences = {entry.fence: None for entry in self.entries if entry.fence is not None}
             try:
                 if fences:
@@ -321,7 +266,27 @@ class GroupCommitter:
         self._busy = True
         waiting, self._waiting = self._waiting, []
         batch = _Batch(asyncio.get_running_loop(), waiting, [])
-        self._threads.put(partial(self._commit_batch, batch))
+        if not self._is_helped(batch):
+            self._threads.put(partial(self._commit_batch, batch))
+
+    def _is_helped(self, batch: _Batch) -> bool:
+        """Give a batch to the helper process, if there is one that takes it."""
+        channel = self._threads.channel()
+        if channel is None or batch.has_fences:
+            return False
+        return channel.send(batch.groups(), partial(self._answered, batch))
+
+    def _answered(self, batch: _Batch, seconds: float | None) -> None:
+        """The helper process has made a batch durable, or (None) has failed in some way.
+
+        Then the same writes once more: they change nothing where they are stored already.
+        """
+        if seconds is None:
+            self._threads.put(partial(self._commit_batch, batch))
+            return
+        self._threads.took(seconds)
+        self.counters.committed(seconds, len(batch.entries), failed=False)
+        self._done(batch, None)
 
     def _commit_batch(self, batch: _Batch) -> None:
         """On the thread: make one batch durable and tell the event loop."""
@@ -393,6 +358,7 @@ class GroupCommitter:
         """Wait for accepted writes, then end the thread if it serves this store alone."""
         self._closed = True
         await self.settled()
+        await self._threads.close()
         if self._own_thread is not None:
             self._own_thread.close()
 
@@ -407,4 +373,4 @@ def committer_for(
     store.claim(claim)
     if store.name.startswith("memory:"):
         return InlineCommitter(store)
-    return GroupCommitter(store, threads.assign() if threads is not None else None)
+    return GroupCommitter(store, threads.assign(store) if threads is not None else None)

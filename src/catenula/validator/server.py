@@ -15,7 +15,8 @@ from catenula.protocol import GenesisConfig
 from catenula.storage.engine import Store, open_store
 from catenula.storage.shared import SharedStore
 from catenula.validator.clock import Clock, SystemClock
-from catenula.validator.committer import Committer, CommitThreads, committer_for
+from catenula.validator.commit_threads import CommitThreads
+from catenula.validator.committer import Committer, committer_for
 from catenula.validator.configuration import ServerConfig
 from catenula.validator.default_applications import default_applications
 from catenula.validator.driver import NodeDriver

@@ -27,7 +27,11 @@ V = TypeVar("V")
 
 
 class EntryView(View, Generic[K, V]):
-    """Keyed values. ``_staged_entries`` maps a key to its new value or `ABSENT`."""
+    """Keyed values. ``_staged_entries`` maps a key to its new value or `ABSENT`.
+
+    ``_was_empty`` is True once a scan has found nothing, so that what stays empty, such as most
+    chains' subscriptions, is looked for once; it is False for good when anything was written.
+    """
 
     __slots__ = (
         "_cleared",
@@ -38,6 +42,7 @@ class EntryView(View, Generic[K, V]):
         "_loaded",
         "_staged_entries",
         "_value_codec",
+        "_was_empty",
     )
 
     TRACKED = True
@@ -55,6 +60,7 @@ class EntryView(View, Generic[K, V]):
         self._staged_entries: dict[K, V | Marker] = {}
         self._deleted_prefixes: tuple[bytes, ...] = ()
         self._cleared = False
+        self._was_empty: bool | None = None
 
     def contains(self, key: K) -> bool:
         """Whether ``key`` has an entry, pending changes included."""
@@ -159,7 +165,11 @@ class EntryView(View, Generic[K, V]):
         return found
 
     def _scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        if self._was_empty:
+            return []
         found = self.context.partition.scan(self._entry_prefix + prefix)
+        if self._was_empty is None and not (found or prefix):
+            self._was_empty = True
         return [(prefix + key, value) for key, value in found] if prefix else found
 
     def _merge_staged(
@@ -206,6 +216,7 @@ class EntryView(View, Generic[K, V]):
         if self._staged_entries:
             self._loaded.update(self._staged_entries)
             self._staged_entries = {}
+            self._was_empty = False
 
     def _forget_deleted(self) -> None:
         deleted, loaded = self._deleted_prefixes, self._loaded

@@ -1,0 +1,103 @@
+"""The commit helper: a process of our own that commits to sqlite files for the one that started it.
+
+A thread that commits takes the interpreter from the event loop several times per commit, and waits
+to get it; a process does neither. `catenula.validator.commit_process` starts it with one end of a
+*control* channel; it ends when the other end is closed. What is said is in
+`catenula.validator.commit_packets`.
+
+A commit that fails is answered by closing its store's channel: the owner does it again and sees the
+error itself (S2: nothing was said to anybody). The helper has a copy of the owner's lock as long as
+it can write, so that nobody else serves a store whose owner was killed before the last commit has
+ended (C2).
+"""
+
+import selectors
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from os import close as close_descriptor
+from os import fsdecode
+from pathlib import Path
+
+from catenula.storage.engine import Group
+from catenula.storage.sqlite_writer import SqliteWriter, connect
+from catenula.validator.commit_packets import (
+    MAX_COMMIT_BYTES,
+    MAX_PATH_BYTES,
+    READY,
+    pack_seconds,
+    unpack,
+)
+
+
+class _Served:
+    """One store and the channel its commits come on."""
+
+    def __init__(self, path: Path, channel: socket.socket, lock: int) -> None:
+        self.channel = channel
+        self._path, self._lock = path, lock
+        self._writer: SqliteWriter | None = None
+
+    def serve(self) -> bool:
+        """Commit what has come; False when the channel has ended or the commit failed."""
+        try:
+            packet = self.channel.recv(MAX_COMMIT_BYTES)
+            if packet:
+                self.channel.send(pack_seconds(self._commit(unpack(packet))))
+        except (sqlite3.Error, OSError):
+            return False
+        return bool(packet)
+
+    def _commit(self, groups: Sequence[Group]) -> float:
+        started = time.perf_counter()
+        if self._writer is None:
+            self._writer = SqliteWriter(connect(self._path))
+        self._writer.commit(groups)
+        return time.perf_counter() - started
+
+    def close(self) -> None:
+        """Let go of the store; the owner may go on when it sees the channel's end."""
+        if self._writer is not None:
+            self._writer.connection.close()
+        close_descriptor(self._lock)
+        self.channel.close()
+
+
+def serve(control: socket.socket) -> None:
+    """Commit for the other end of ``control`` until it ends."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        control.send(READY)
+        while _serve_ready(selector, control):
+            continue
+
+
+def _serve_ready(selector: selectors.BaseSelector, control: socket.socket) -> bool:
+    """Do what has come by now; False when the owner has ended."""
+    for key, _events in selector.select():
+        served: _Served | None = key.data
+        if served is None:
+            served = _accept(control)
+            if served is None:
+                return False
+            selector.register(served.channel, selectors.EVENT_READ, served)
+        elif not served.serve():
+            selector.unregister(served.channel)
+            served.close()
+    return True
+
+
+def _accept(control: socket.socket) -> _Served | None:
+    path, descriptors, _flags, _address = socket.recv_fds(control, MAX_PATH_BYTES, 2)
+    if not path:
+        return None
+    channel, lock = descriptors
+    return _Served(Path(fsdecode(path)), socket.socket(fileno=channel), lock)
+
+
+if __name__ == "__main__":
+    with closing(socket.socket(fileno=int(sys.argv[1]))) as its_control:
+        serve(its_control)

@@ -1,0 +1,44 @@
+"""What the commit helper and its owner say to each other, on sockets that keep packets apart.
+
+- Control channel, to the helper: the path of a file, with the descriptors of a *store channel* for
+  it and of its owner's lock; from the helper: `READY`, once.
+- Store channel, to the helper: the groups of one commit (`pack`); from the helper: the seconds it
+  took (`pack_seconds`), once it is durable. One commit at a time.
+"""
+
+import marshal
+import struct
+from collections.abc import Sequence
+
+from catenula.storage.batch import Batch
+from catenula.storage.engine import Group
+
+MAX_COMMIT_BYTES = 64 << 10
+"""Larger commits are not handed to the helper: a packet has to fit into a socket's buffer."""
+MAX_PATH_BYTES = 4096
+READY = b"ready"
+
+_SECONDS = struct.Struct("=d")
+_PLAIN = 2
+"""The form of `marshal` that looks for no repetitions."""
+
+
+def pack(groups: Sequence[Group]) -> bytes:
+    """The packet of one commit."""
+    return marshal.dumps([(root, batch.operations) for root, batch in groups], _PLAIN)
+
+
+def unpack(packet: bytes) -> list[Group]:
+    """The groups of one commit; the packet is from the process that started this one."""
+    return [(root, Batch(operations)) for root, operations in marshal.loads(packet)]
+
+
+def pack_seconds(seconds: float) -> bytes:
+    """The packet that says how long a commit took."""
+    return _SECONDS.pack(seconds)
+
+
+def unpack_seconds(answer: bytes) -> float:
+    """How long a commit took."""
+    seconds: float = _SECONDS.unpack(answer)[0]
+    return seconds

@@ -1,0 +1,347 @@
+"""The commit helper: a process that commits for the stores of this one, and what if it fails."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catenula.base.errors import LocalError
+from catenula.storage import DELETE, DELETE_PREFIX, PUT, Batch
+from catenula.storage.engine import Claim, Fence, Group, Store, open_store
+from catenula.storage.file_locks import StoreInUse, with_patience
+from catenula.validator import commit_process, commit_threads
+from catenula.validator.commit_packets import MAX_COMMIT_BYTES, pack, unpack
+from catenula.validator.commit_process import CommitHelper
+from catenula.validator.commit_threads import COMMITS_REMEMBERED, CommitThreads
+from catenula.validator.committer import GroupCommitter, committer_for
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_process, "COMMITS_BEFORE_START", 1)
+    # However busy the machine is that runs the tests.
+    monkeypatch.setattr(commit_threads, "QUICK_COMMIT_SECONDS", 60.0)
+
+
+class Scene:
+    """One store, its committer, and where it was committed."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = open_store(f"sqlite:{path}")
+        self.threads = CommitThreads()
+        self.store.claim()
+        self.lane = self.threads.assign(self.store)
+        self.committer = GroupCommitter(self.store, self.lane)
+        self.own_commits = 0
+        self._commit = self.store.commit
+        self.store.commit = self._count  # type: ignore[method-assign]  # To see who commits.
+
+    def _count(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
+        self.own_commits += 1
+        self._commit(groups, fences)
+
+    @property
+    def helper(self) -> CommitHelper:
+        return self.threads.helper
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        assert self.helper.process is not None
+        return self.helper.process
+
+    async def put(self, key: bytes, value: bytes = b"value") -> None:
+        await self.committer.commit(put(key, value))
+
+    def value(self, key: bytes) -> bytes | None:
+        return self.store.partition(b"root").get(key)
+
+
+def put(key: bytes, value: bytes = b"value") -> list[Group]:
+    return [(b"root", Batch([(PUT, key, value)]))]
+
+
+@asynccontextmanager
+async def scene(path: Path) -> AsyncIterator[Scene]:
+    """A store whose next commit the helper makes."""
+    made = Scene(path)
+    await made.put(b"first")
+    made.helper.wait_until_started()
+    assert made.own_commits == 1
+    try:
+        yield made
+    finally:
+        await made.committer.close()
+        made.threads.close()
+        made.store.close()
+
+
+def run(scenario: Callable[[Scene], Coroutine[Any, Any, None]], path: Path) -> None:
+    async def within() -> None:
+        async with scene(path / "a.sqlite") as made:
+            await scenario(made)
+
+    asyncio.run(within())
+
+
+def test_the_helper_commits_what_the_store_then_reads(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        await made.put(b"second")
+        mixed = Batch([(DELETE, b"first", b""), (DELETE_PREFIX, b"sec", b""), (PUT, b"3", b"")])
+        await made.committer.commit([(b"root", mixed), (b"other", Batch([(PUT, b"k", b"v")]))])
+        assert made.own_commits == 1
+        assert made.store.partition(b"root").scan(b"") == [(b"3", b"")]
+        assert made.store.partition(b"other").get(b"k") == b"v"
+        assert made.committer.counters.told()["storage_commits_total"]["counted"] == [
+            [["stored"], 3]
+        ]
+
+    run(scenario, tmp_path)
+
+
+def test_it_starts_only_after_some_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_process, "COMMITS_BEFORE_START", 3)
+
+    async def scenario() -> None:
+        made = Scene(tmp_path / "a.sqlite")
+        for number in range(2):
+            await made.put(bytes((number,)))
+        assert made.helper.process is None
+        await made.put(b"third")
+        made.helper.wait_until_started()
+        await made.put(b"fourth")
+        assert made.own_commits == 3
+        await made.committer.close()
+        made.threads.close()
+        made.store.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_store_goes_on_when_the_helper_was_killed(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        await made.put(b"second")
+        made.process.kill()
+        made.process.wait()
+        await made.put(b"third")
+        await made.put(b"fourth")
+        assert made.own_commits == 3
+        assert made.value(b"third") == made.value(b"fourth") == b"value"
+
+    run(scenario, tmp_path)
+
+
+def test_a_commit_on_its_way_is_made_again_when_the_helper_is_killed(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        await made.put(b"second")
+        made.process.send_signal(signal.SIGSTOP)
+        writing = asyncio.ensure_future(made.put(b"third"))
+        await asyncio.sleep(0)
+        assert made.own_commits == 1
+        made.process.kill()
+        await writing
+        assert made.own_commits == 2
+        assert made.value(b"third") == b"value"
+
+    run(scenario, tmp_path)
+
+
+def test_an_error_is_met_again_and_told_by_the_store_itself(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        await made.put(b"second")
+        aside = sqlite3.connect(tmp_path / "a.sqlite")
+        aside.executescript(
+            "CREATE TRIGGER no BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'no'); END;"
+        )
+        with pytest.raises(LocalError, match=r"a\.sqlite failed: no"):
+            await made.put(b"third")
+        assert made.process.poll() is None
+        aside.executescript("DROP TRIGGER no;")
+        aside.close()
+        await made.put(b"fourth")
+        assert (made.value(b"third"), made.value(b"fourth")) == (None, b"value")
+
+    run(scenario, tmp_path)
+
+
+def test_what_is_large_or_has_a_fence_is_committed_here(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        large = b"x" * MAX_COMMIT_BYTES
+        await made.put(b"large", large)
+        await made.committer.commit(put(b"fenced"), Fence(b"scope", 1))
+        await made.put(b"small")
+        assert made.own_commits == 3
+        assert made.value(b"large") == large
+        assert made.store.token(b"scope") == 1
+
+    run(scenario, tmp_path)
+
+
+def test_a_store_on_a_slow_disk_goes_back_to_a_thread(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        lane = made.lane
+        await made.put(b"second")
+        for _ in range(COMMITS_REMEMBERED):
+            assert lane.channel() is not None
+            lane.took(100.0)
+        assert lane.channel() is None
+        await made.put(b"third")
+        assert made.own_commits == 2
+        assert lane.channel() is not None
+
+    run(scenario, tmp_path)
+
+
+def test_a_store_that_is_shared_is_not_lent(tmp_path: Path) -> None:
+    location = f"sqlite:{tmp_path / 'a.sqlite'}"
+    with open_store(location) as store:
+        assert store.loan() is None
+        store.claim(Claim.SHARED)
+        assert store.loan() is None
+    with open_store(location) as store:
+        store.claim()
+        assert store.loan() is not None
+
+
+def test_a_closed_committer_leaves_nothing_open(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        made = Scene(tmp_path / "a.sqlite")
+        await made.put(b"first")
+        made.helper.wait_until_started()
+        await made.put(b"second")
+        await made.committer.close()
+        # The last connection folds the log into the file, so nobody else has one.
+        made.store.close()
+        assert not (tmp_path / "a.sqlite-wal").exists()
+        with open_store(f"sqlite:{tmp_path / 'a.sqlite'}") as again:
+            again.claim()
+            committer = committer_for(again, made.threads)
+            await committer.commit(put(b"third"))
+            await committer.close()
+        assert made.process.poll() is None
+        process = made.process
+        made.threads.close()
+        assert process.returncode == 0
+
+    asyncio.run(scenario())
+
+
+def test_it_starts_again_for_a_network_that_does(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        first = made.process
+        await made.committer.close()
+        made.threads.close()
+        made.committer = GroupCommitter(made.store, made.threads.assign(made.store))
+        await made.put(b"second")
+        made.helper.wait_until_started()
+        await made.put(b"third")
+        assert made.own_commits == 2
+        assert made.process.pid != first.pid
+
+    run(scenario, tmp_path)
+
+
+def test_another_event_loop_commits_on_a_thread(tmp_path: Path) -> None:
+    made = Scene(tmp_path / "a.sqlite")
+
+    async def first() -> None:
+        await made.put(b"first")
+        made.helper.wait_until_started()
+        await made.put(b"second")
+
+    async def then() -> None:
+        await made.put(b"third")
+        await made.committer.close()
+
+    asyncio.run(first())
+    asyncio.run(then())
+    assert made.own_commits == 2
+    made.threads.close()
+    made.store.close()
+
+
+def test_a_helper_that_cannot_start_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+
+    async def scenario() -> None:
+        made = Scene(tmp_path / "a.sqlite")
+        for number in range(3):
+            await made.put(bytes((number,)))
+            made.helper.wait_until_started()
+        assert made.own_commits == 3
+        await made.committer.close()
+        made.threads.close()
+        made.store.close()
+
+    asyncio.run(scenario())
+
+
+_OWNER = """
+import asyncio, os, signal, sys
+from catenula.storage import PUT, Batch
+from catenula.storage.engine import open_store
+from catenula.validator import commit_process, commit_threads
+from catenula.validator.commit_threads import CommitThreads
+from catenula.validator.committer import committer_for
+
+commit_process.COMMITS_BEFORE_START = 1
+
+
+async def main():
+    threads = CommitThreads()
+    committer = committer_for(open_store(f"sqlite:{sys.argv[1]}"), threads)
+    for _ in range(2):
+        await committer.commit([(b"root", Batch([(PUT, b"key", b"value")]))])
+        threads.helper.wait_until_started()
+    os.kill(threads.helper.process.pid, signal.SIGSTOP)
+    print(threads.helper.process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+asyncio.run(main())
+"""
+
+
+def test_nobody_takes_the_store_of_a_killed_owner_before_its_helper_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    command = (sys.executable, "-c", _OWNER, str(path))
+    # The helper has the standard error of its owner, which thus does not end with it.
+    owner = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert owner.returncode == -signal.SIGKILL
+    helper = int(owner.stdout)
+    try:
+        with open_store(f"sqlite:{path}") as store:
+            with pytest.raises(StoreInUse):
+                store.claim()
+            os.kill(helper, signal.SIGCONT)
+            with_patience(store.claim, 60)
+            assert store.partition(b"root").get(b"key") == b"value"
+    finally:
+        _end(helper)
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def test_packets_keep_groups() -> None:
+    batch = Batch([(PUT, b"\x00", b""), (DELETE, b"", b""), (DELETE_PREFIX, b"p", b"")])
+    ((root, found), (other, nothing)) = unpack(pack([(b"r", batch), (b"", Batch())]))
+    assert (root, found.operations, other, nothing.operations) == (b"r", batch.operations, b"", [])
+
+
+def test_an_engine_of_one_process_is_not_lent() -> None:
+    store: Store = open_store("memory:")
+    assert store.loan() is None
