@@ -11,7 +11,7 @@ from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight
 from catenula.protocol import ConfirmUpdatedRecipient, CrossChainRequest
 from catenula.validator import cross_chain
-from catenula.validator.cross_chain import CrossChainQueue
+from catenula.validator.cross_chain import CrossChainQueue, Pace
 from tests.validator.scene import turns
 
 
@@ -27,9 +27,17 @@ class Receiver:
         self.batches: list[list[CrossChainRequest]] = []
         self.blocked: dict[int, asyncio.Event] = {}
         self.errors: list[Exception] = []
+        self._changed = asyncio.Condition()
+
+    async def reached(self, batches: int) -> None:
+        """Return when so many batches have come."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.batches) >= batches)
 
     async def __call__(self, requests: Sequence[CrossChainRequest]) -> None:
         self.batches.append(list(requests))
+        async with self._changed:
+            self._changed.notify_all()
         gate = self.blocked.get(requests[0].sender[0])
         if gate is not None:
             await gate.wait()
@@ -62,11 +70,53 @@ def test_a_newer_request_replaces_a_waiting_one_of_its_pair() -> None:
     asyncio.run(scenario())
 
 
+NEVER = Pace(lanes=2, pause_seconds=3600.0)
+"""A pause that no test waits for."""
+
+
+def test_requests_wait_for_the_pause_and_are_then_served_together() -> None:
+    async def scenario() -> None:
+        receiver = Receiver()
+        queue = CrossChainQueue(receiver, Pace(lanes=2, pause_seconds=0.001))
+        queue.put(request(1, 2))
+        await turns(3)
+        assert receiver.batches == []
+        assert not queue.is_idle
+        queue.put(request(3, 2))
+        await receiver.reached(2)
+        assert receiver.batches == [[request(1, 2)], [request(3, 2)]]
+        await queue.settled()
+        assert queue.is_idle
+
+    asyncio.run(scenario())
+
+
+def test_nobody_who_waits_waits_for_the_pause() -> None:
+    async def scenario() -> None:
+        receiver = Receiver()
+        queue = CrossChainQueue(receiver, NEVER)
+        queue.put(request(1, 2))
+        queue.hurry()
+        await turns(3)
+        assert receiver.batches == [[request(1, 2)]]
+        queue.put(request(1, 2, 1))
+        await queue.put_and_wait(request(3, 2))
+        queue.put(request(1, 2, 2))
+        await queue.settled()
+        assert len(receiver.batches) == 4
+        queue.put(request(1, 2, 3))
+        await queue.stop()
+        assert queue.is_idle
+        assert len(receiver.batches) == 4
+
+    asyncio.run(scenario())
+
+
 def test_a_slow_chain_holds_up_no_other_where_there_are_lanes() -> None:
     async def scenario() -> None:
         receiver = Receiver()
         receiver.blocked[1] = asyncio.Event()
-        queue = CrossChainQueue(receiver, lanes=2)
+        queue = CrossChainQueue(receiver, Pace(lanes=2, pause_seconds=0.0))
         queue.put(request(1, 2))
         await turns(3)
         for sender in (4, 5, 6):

@@ -24,8 +24,17 @@ from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore, InjectedFault
 from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.validator.committer import GroupCommitter
+from catenula.validator.cross_chain import IN_COMPANY, Pace
 from catenula.validator.ownership import partition_of
 from tests.validator.scene import Scene, start, turns
+
+
+@pytest.fixture(autouse=True)
+def without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests between chains are served in the next turns; the pause is tested by itself."""
+    pace = Pace(IN_COMPANY.lanes, pause_seconds=0.0)
+    monkeypatch.setattr("catenula.validator.driver.IN_COMPANY", pace)
+
 
 HANGING_SECONDS = 30
 """A test that is not done by then waits for something that never comes."""

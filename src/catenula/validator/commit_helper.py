@@ -28,7 +28,7 @@ from catenula.validator.commit_packets import (
     MAX_COMMIT_BYTES,
     MAX_PATH_BYTES,
     READY,
-    pack_seconds,
+    SECONDS,
     unpack,
 )
 
@@ -46,7 +46,7 @@ class _Served:
         try:
             packet = self.channel.recv(MAX_COMMIT_BYTES)
             if packet:
-                self.channel.send(pack_seconds(self._commit(unpack(packet))))
+                self.channel.send(SECONDS.pack(self._commit(unpack(packet))))
         except (sqlite3.Error, OSError):
             return False
         return bool(packet)

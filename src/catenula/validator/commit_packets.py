@@ -3,7 +3,7 @@
 - Control channel, to the helper: the path of a file, with the descriptors of a *store channel* for
   it and of its owner's lock; from the helper: `READY`, once.
 - Store channel, to the helper: the groups of one commit (`pack`); from the helper: the seconds it
-  took (`pack_seconds`), once it is durable. One commit at a time.
+  took (`SECONDS`), once it is durable. One commit at a time.
 """
 
 import marshal
@@ -18,7 +18,8 @@ MAX_COMMIT_BYTES = 64 << 10
 MAX_PATH_BYTES = 4096
 READY = b"ready"
 
-_SECONDS = struct.Struct("=d")
+SECONDS = struct.Struct("=d")
+"""The packet that says how long a commit took."""
 _PLAIN = 2
 """The form of `marshal` that looks for no repetitions."""
 
@@ -31,14 +32,3 @@ def pack(groups: Sequence[Group]) -> bytes:
 def unpack(packet: bytes) -> list[Group]:
     """The groups of one commit; the packet is from the process that started this one."""
     return [(root, Batch(operations)) for root, operations in marshal.loads(packet)]
-
-
-def pack_seconds(seconds: float) -> bytes:
-    """The packet that says how long a commit took."""
-    return _SECONDS.pack(seconds)
-
-
-def unpack_seconds(answer: bytes) -> float:
-    """How long a commit took."""
-    seconds: float = _SECONDS.unpack(answer)[0]
-    return seconds

@@ -14,12 +14,7 @@ from contextlib import suppress
 from threading import Thread
 
 from catenula.storage.engine import Group, Store
-from catenula.validator.commit_packets import (
-    MAX_COMMIT_BYTES,
-    READY,
-    pack,
-    unpack_seconds,
-)
+from catenula.validator.commit_packets import MAX_COMMIT_BYTES, READY, SECONDS, pack
 
 COMMITS_BEFORE_START = 200
 """Commits a process makes on its own threads: a program that ends soon needs no helper."""
@@ -56,14 +51,14 @@ class StoreChannel:
 
     def _read(self) -> None:
         try:
-            answer = self._channel.recv(MAX_COMMIT_BYTES)
+            answer = self._channel.recv(SECONDS.size)
         except OSError:
             answer = b""
         if not answer:
             self._end()
         on_answer, self._on_answer = self._on_answer, None
         if on_answer is not None:
-            on_answer(unpack_seconds(answer) if answer else None)
+            on_answer(SECONDS.unpack(answer)[0] if answer else None)
 
     def _end(self) -> None:
         """The helper has closed its side, and before that its connection to the store."""

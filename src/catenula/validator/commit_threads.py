@@ -40,7 +40,7 @@ class CommitThread:
             self._thread = None
 
 
-class StoreThreads:
+class CommitPlaces:
     """Where the batches of one store are committed.
 
     While commits are quick, stores take turns on one thread: waiting for another's costs less than
@@ -102,11 +102,11 @@ class CommitThreads:
         self.helper = CommitHelper()
         self._assigned = 0
 
-    def assign(self, store: Store) -> StoreThreads:
+    def assign(self, store: Store) -> CommitPlaces:
         """Where a store is committed; the threads of one's own are given out in turn."""
         own = self._own[self._assigned % len(self._own)]
         self._assigned += 1
-        return StoreThreads(self._common, own, partial(self.helper.channel_for, store))
+        return CommitPlaces(self._common, own, partial(self.helper.channel_for, store))
 
     def close(self) -> None:
         """End threads and process; the committers that use them are closed before."""

@@ -8,16 +8,14 @@ fence are stored only while it holds; those with an overtaken one fail alone.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
 from catenula.base.counting import Counter, Histogram, Told, spread
 from catenula.base.errors import LocalError
 from catenula.storage.engine import Claim, Fence, Group, StaleFence, Store
-from catenula.validator.commit_threads import CommitThread, CommitThreads, StoreThreads
+from catenula.validator.commit_threads import CommitPlaces, CommitThread, CommitThreads
 
 OnDone = Callable[[BaseException | None], None]
 """Called on the event loop once writes are durable (None) or have failed."""
@@ -26,7 +24,7 @@ OnDone = Callable[[BaseException | None], None]
 COMPANY_WAIT_SECONDS = 0.005
 """How long writes that are not urgent wait for others to share a batch with: about a block."""
 
-_ENDED_LIMIT = 256
+_STORED_LIMIT = 256
 
 
 class CommitCounters:
@@ -36,26 +34,31 @@ class CommitCounters:
         self._commits = Counter("status")
         self._milliseconds = Histogram(spread(0.1, 10_000))
         self._entries = Histogram(spread(1, 1_000))
-        self._ended: deque[tuple[float, int, bool]] = deque()
+        self._stored: list[tuple[float, int]] = []
         """Batches that are not counted yet: that is cheaper for many together."""
 
-    def committed(self, seconds: float, entries: int, *, failed: bool) -> None:
-        """A batch has ended that took so long."""
-        self._ended.append((seconds, entries, failed))
-        if len(self._ended) >= _ENDED_LIMIT:
+    def committed(self, seconds: float, entries: int) -> None:
+        """A batch has been stored and took so long."""
+        self._stored.append((seconds, entries))
+        if len(self._stored) >= _STORED_LIMIT:
             self._count()
 
+    def failed(self, seconds: float, entries: int) -> None:
+        """A batch has failed that took so long."""
+        self._commits.add("failed")
+        self._milliseconds.observe(seconds * 1_000)
+        self._entries.observe(entries)
+
     def _count(self) -> None:
-        with suppress(IndexError):
-            while True:
-                seconds, entries, failed = self._ended.popleft()
-                self._commits.add("failed" if failed else "stored")
-                self._milliseconds.observe(seconds * 1_000)
-                self._entries.observe(entries)
+        stored, self._stored = self._stored, []
+        self._commits.add("stored", count=len(stored))
+        self._milliseconds.observe_all([seconds * 1_000 for seconds, _ in stored])
+        self._entries.observe_all([entries for _, entries in stored])
 
     def told(self) -> Told:
         """Everything counted, by name."""
-        self._count()
+        if self._stored:
+            self._count()
         return {
             "storage_commits_total": self._commits.told(),
             "storage_commit_latency": self._milliseconds.told(),
@@ -170,6 +173,13 @@ class _Entry(NamedTuple):
     fence: Fence | None
 
 
+def _groups_of(entries: Sequence[_Entry]) -> Sequence[Group]:
+    """All groups in the order they were submitted."""
+    if len(entries) == 1:
+        return entries[0].groups
+    return [group for entry in entries for group in entry.groups]
+
+
 class _Batch(NamedTuple):
     """Writes on their way to the thread; ``refused`` are those with a stale fence."""
 
@@ -177,19 +187,10 @@ class _Batch(NamedTuple):
     entries: list[_Entry]
     refused: list[tuple[_Entry, StaleFence]]
 
-    def groups(self) -> list[Group]:
-        """All groups in the order they were submitted."""
-        return [group for entry in self.entries for group in entry.groups]
-
-    @property
-    def has_fences(self) -> bool:
-        """Whether any of it depends on a fence."""
-        return any(entry.fence is not None for entry in self.entries)
-
     def commit(self, store: Store) -> None:
         """Store all entries, except those whose fence is stale."""
         while self.entries:
-            groups = self.groups()
+            groups = _groups_of(self.entries)
             fences = {entry.fence: None for entry in self.entries if entry.fence is not None}
             try:
                 if fences:
@@ -216,15 +217,17 @@ class GroupCommitter:
 
     inline = False
 
-    def __init__(self, store: Store, threads: StoreThreads | None = None) -> None:
+    def __init__(self, store: Store, places: CommitPlaces | None = None) -> None:
         self._store = store
         self.counters = CommitCounters()
         self._own_thread: CommitThread | None = None
-        if threads is None:
+        if places is None:
             self._own_thread = CommitThread()
-            threads = StoreThreads(self._own_thread, self._own_thread)
-        self._threads = threads
+            places = CommitPlaces(self._own_thread, self._own_thread)
+        self._places = places
         self._waiting: list[_Entry] = []
+        self._has_fences = False
+        """Whether any of what waits has one: such writes go to a thread."""
         self._timer: asyncio.TimerHandle | None = None
         self._busy = False
         self._closed = False
@@ -246,6 +249,8 @@ class GroupCommitter:
         if self._closed:
             raise LocalError(f"the node of {self._store.name} has stopped", retryable=False)
         self._waiting.append(_Entry(groups, on_done, fence))
+        if fence is not None:
+            self._has_fences = True
         if self._busy:
             return
         if is_urgent:
@@ -264,29 +269,27 @@ class GroupCommitter:
             self._timer.cancel()
             self._timer = None
         self._busy = True
-        waiting, self._waiting = self._waiting, []
-        batch = _Batch(asyncio.get_running_loop(), waiting, [])
-        if not self._is_helped(batch):
-            self._threads.put(partial(self._commit_batch, batch))
+        entries, self._waiting = self._waiting, []
+        has_fences, self._has_fences = self._has_fences, False
+        channel = None if has_fences else self._places.channel()
+        if channel is None or not channel.send(_groups_of(entries), partial(self._helped, entries)):
+            self._send_to_thread(entries)
 
-    def _is_helped(self, batch: _Batch) -> bool:
-        """Give a batch to the helper process, if there is one that takes it."""
-        channel = self._threads.channel()
-        if channel is None or batch.has_fences:
-            return False
-        return channel.send(batch.groups(), partial(self._answered, batch))
+    def _send_to_thread(self, entries: list[_Entry]) -> None:
+        batch = _Batch(asyncio.get_running_loop(), entries, [])
+        self._places.put(partial(self._commit_batch, batch))
 
-    def _answered(self, batch: _Batch, seconds: float | None) -> None:
-        """The helper process has made a batch durable, or (None) has failed in some way.
+    def _helped(self, entries: list[_Entry], seconds: float | None) -> None:
+        """The helper process has made the entries durable, or (None) has failed in some way.
 
         Then the same writes once more: they change nothing where they are stored already.
         """
         if seconds is None:
-            self._threads.put(partial(self._commit_batch, batch))
+            self._send_to_thread(entries)
             return
-        self._threads.took(seconds)
-        self.counters.committed(seconds, len(batch.entries), failed=False)
-        self._done(batch, None)
+        self._places.took(seconds)
+        self.counters.committed(seconds, len(entries))
+        self._done(entries, None)
 
     def _commit_batch(self, batch: _Batch) -> None:
         """On the thread: make one batch durable and tell the event loop."""
@@ -298,20 +301,29 @@ class GroupCommitter:
             error = caught
         seconds = time.perf_counter() - started
         # All of it before the event loop hears, as the next batch may run on another thread.
-        self._threads.took(seconds)
-        self.counters.committed(seconds, entries, failed=error is not None)
-        batch.loop.call_soon_threadsafe(self._done, batch, error)
+        self._places.took(seconds)
+        if error is None:
+            self.counters.committed(seconds, entries)
+        else:
+            self.counters.failed(seconds, entries)
+        batch.loop.call_soon_threadsafe(self._batch_done, batch, error)
 
-    def _done(self, batch: _Batch, error: BaseException | None) -> None:
+    def _batch_done(self, batch: _Batch, error: BaseException | None) -> None:
+        try:
+            self._done(batch.entries, error)
+        finally:
+            for entry, stale in batch.refused:
+                batch.loop.call_soon(entry.on_done, stale)
+
+    def _done(self, entries: list[_Entry], error: BaseException | None) -> None:
         self._busy = False
         if self._waiting:
             self._send()
         try:
-            self._report(batch.entries, error)
+            self._report(entries, error)
         finally:
-            for entry, stale in batch.refused:
-                asyncio.get_running_loop().call_soon(entry.on_done, stale)
-            self._wake_idle()
+            if self._idle and not self._busy:
+                self._wake_idle()
 
     def _report(self, entries: list[_Entry], error: BaseException | None) -> None:
         for position, entry in enumerate(entries, 1):
@@ -324,8 +336,6 @@ class GroupCommitter:
                 raise
 
     def _wake_idle(self) -> None:
-        if self._busy:
-            return
         idle, self._idle = self._idle, []
         for future in idle:
             if not future.done():
@@ -358,7 +368,7 @@ class GroupCommitter:
         """Wait for accepted writes, then end the thread if it serves this store alone."""
         self._closed = True
         await self.settled()
-        await self._threads.close()
+        await self._places.close()
         if self._own_thread is not None:
             self._own_thread.close()
 

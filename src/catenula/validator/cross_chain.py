@@ -11,6 +11,7 @@ asks for it, when the sender's chain is loaded again, or with the sweep (see `Sw
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from catenula.base.counting import Histogram, Told, plain, spread
 from catenula.base.errors import LocalError, ProtocolError
@@ -18,6 +19,7 @@ from catenula.base.identifiers import ChainId
 from catenula.base.limits import (
     MAX_CROSS_CHAIN_ATTEMPTS,
     MAX_CROSS_CHAIN_BATCH,
+    MAX_CROSS_CHAIN_LANES,
     MAX_CROSS_CHAIN_QUEUE,
     MAX_REMEMBERED_REFUSALS,
 )
@@ -61,16 +63,30 @@ class _Waiting:
                 future.set_exception(error)
 
 
+class Pace(NamedTuple):
+    """How many target chains are served at the same time, and how long requests wait before."""
+
+    lanes: int
+    pause_seconds: float
+
+
+AT_ONCE = Pace(lanes=1, pause_seconds=0.0)
+"""Where applying never waits: one lane is enough, and cheapest."""
+IN_COMPANY = Pace(MAX_CROSS_CHAIN_LANES, pause_seconds=0.001)
+"""Where applying waits for a disk. Whoever makes a block comes before those it sends messages to:
+after the pause there is most often nothing to do but to wait for that disk."""
+
+
 class CrossChainQueue:
     """Pending requests by target chain, applied in batches.
 
-    ``lanes`` is how many target chains are served at the same time: one is enough, and cheapest,
-    where applying never waits. ``refused`` remembers the last failures, for whoever looks.
+    ``refused`` remembers the last failures, for whoever looks.
     """
 
-    def __init__(self, apply: Apply, *, lanes: int = 1) -> None:
+    def __init__(self, apply: Apply, pace: Pace = AT_ONCE) -> None:
         self._apply = apply
-        self._maximum_lanes = lanes
+        self._pace = pace
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[ChainId, dict[Key, _Waiting]] = {}
         self._size = 0
         self._lanes: set[asyncio.Task[None]] = set()
@@ -82,7 +98,7 @@ class CrossChainQueue:
         self.refused: deque[Exception] = deque(maxlen=MAX_REMEMBERED_REFUSALS)
 
     def put(self, request: CrossChainRequest) -> None:
-        """Queue a request; it is applied soon, after the current step of the event loop."""
+        """Queue a request; it is applied soon, never within this call."""
         if not self._stopped:
             self._enqueue(request)
 
@@ -98,6 +114,7 @@ class CrossChainQueue:
             raise QueueIsFull
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.futures.append(future)
+        self.hurry()
         await future
 
     def _enqueue(self, request: CrossChainRequest) -> _Waiting | None:
@@ -135,8 +152,27 @@ class CrossChainQueue:
             return next(iter(self._waiting), None)
         return next((target for target in self._waiting if target not in self._parked), None)
 
+    def hurry(self) -> None:
+        """Somebody waits for what is queued: serve it now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._serve_all()
+
+    def _serve_all(self) -> None:
+        self._timer = None
+        for _ in range(min(len(self._waiting), self._pace.lanes)):
+            self._start_lane()
+
     def _open_lane(self) -> None:
-        if len(self._lanes) < self._maximum_lanes:
+        """Have what has come served, after the pause."""
+        if not self._pace.pause_seconds:
+            self._start_lane()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._pace.pause_seconds, self._serve_all)
+
+    def _start_lane(self) -> None:
+        if len(self._lanes) < self._pace.lanes:
             lane = asyncio.get_running_loop().create_task(self._serve())
             self._lanes.add(lane)
             lane.add_done_callback(self._close_lane)
@@ -144,7 +180,7 @@ class CrossChainQueue:
     def _close_lane(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
         if self._next_target() is not None and not lane.cancelled():
-            self._open_lane()
+            self._start_lane()
 
     async def _serve(self) -> None:
         while (target := self._next_target()) is not None:
@@ -205,10 +241,11 @@ class CrossChainQueue:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is waiting or being applied."""
-        return not self._lanes and not self._parked
+        return not self._lanes and not self._parked and self._timer is None
 
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
+        self.hurry()
         while self._lanes or self._parked:
             await asyncio.wait((*self._lanes, *self._parked.values()))
 

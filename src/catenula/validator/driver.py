@@ -14,7 +14,7 @@ from catenula.base.counting import Told
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId, CryptoHash
 from catenula.base.integers import BlockHeight
-from catenula.base.limits import MAX_CROSS_CHAIN_LANES, MAX_OVERTAKEN_ATTEMPTS
+from catenula.base.limits import MAX_OVERTAKEN_ATTEMPTS
 from catenula.execution.environment import NeedsThread
 from catenula.protocol import (
     BlobContent,
@@ -41,7 +41,7 @@ from catenula.validator.chain_locks import ChainLocks
 from catenula.validator.clock import Clock
 from catenula.validator.committer import Committer
 from catenula.validator.confirmations import PutOffConfirmations
-from catenula.validator.cross_chain import CrossChainQueue
+from catenula.validator.cross_chain import AT_ONCE, IN_COMPANY, CrossChainQueue
 from catenula.validator.delivery import DeliveryWaiters, Done
 from catenula.validator.notifier import Notifier
 from catenula.validator.ownership import (
@@ -93,8 +93,8 @@ class NodeDriver(SharedReads):
         self._locks = ChainLocks()
         self._waiters = DeliveryWaiters()
         # Where commits take no time, serving one chain after the other is cheapest.
-        lanes = 1 if committer.inline else MAX_CROSS_CHAIN_LANES
-        self._queue = CrossChainQueue(self._apply_cross_chain, lanes=lanes)
+        pace = AT_ONCE if committer.inline else IN_COMPANY
+        self._queue = CrossChainQueue(self._apply_cross_chain, pace)
         self._put_off = PutOffConfirmations(self._queue.put)
         self._stopped = False
         self._side = SideDesk(self, self._locks, self._queue)
@@ -355,6 +355,7 @@ class NodeDriver(SharedReads):
         if height is not None and not worker.is_delivered_up_to(chain_id, height):
             delivered = self._waiters.register(chain_id, height)
             self._put_off.release_chain(chain_id)
+            self._queue.hurry()
         return Done(outcome, delivered)
 
     # Cross-chain delivery
