@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from catenula.base.errors import LocalError
 from catenula.storage import DELETE, DELETE_PREFIX, PUT, Batch
 from catenula.storage.engine import Claim, Fence, Group, Store, open_store
-from catenula.storage.file_locks import StoreInUse, with_patience
+from catenula.storage.file_locks import OwnerLock, StoreInUse, with_patience
 from catenula.validator import commit_process, commit_threads
 from catenula.validator.commit_packets import MAX_COMMIT_BYTES, pack, unpack
 from catenula.validator.commit_process import CommitHelper
@@ -309,6 +311,131 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def test_a_process_without_descriptors_commits_on_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    async def scenario(made: Scene) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socketpair", refuse)
+            await made.put(b"second")
+        assert made.own_commits == 2
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.get_running_loop(), "add_reader", refuse)
+            await made.put(b"third")
+        assert made.own_commits == 3
+        await made.put(b"fourth")
+        assert made.own_commits == 3
+
+    run(scenario, tmp_path)
+
+
+def test_what_cannot_be_packed_is_committed_on_a_thread(tmp_path: Path) -> None:
+    class Kind(IntEnum):
+        PUT = PUT
+
+    async def scenario(made: Scene) -> None:
+        await made.committer.commit([(b"root", Batch([(Kind.PUT, b"key", b"value")]))])
+        assert made.own_commits == 2
+        assert made.value(b"key") == b"value"
+
+    run(scenario, tmp_path)
+
+
+def test_a_program_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    open_store(f"sqlite:{other / 'a.sqlite'}").close()
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(made: Scene) -> None:
+        monkeypatch.chdir(other)
+        await made.put(b"second")
+        assert made.own_commits == 1
+        assert made.value(b"second") == b"value"
+
+    run(scenario, Path())
+    with open_store(f"sqlite:{other / 'a.sqlite'}") as untouched:
+        assert untouched.partition(b"root").scan(b"") == []
+
+
+def test_a_copy_of_the_control_channel_does_not_keep_the_helper(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        process, control = made.process, made.helper._control
+        assert control is not None
+        with control.dup():  # As a process has that was forked from this one.
+            await made.committer.close()
+            made.threads.close()
+        assert process.returncode == 0
+
+    run(scenario, tmp_path)
+
+
+def test_stores_opened_after_the_helper_was_killed_do_without(tmp_path: Path) -> None:
+    async def scenario(made: Scene) -> None:
+        made.process.kill()
+        made.process.wait()
+        with open_store(f"sqlite:{tmp_path / 'b.sqlite'}") as store:
+            committer = committer_for(store, made.threads)
+            for number in range(3):
+                await committer.commit(put(bytes((number,))))
+            assert len(store.partition(b"root").scan_keys(b"")) == 3
+            await committer.close()
+
+    run(scenario, tmp_path)
+
+
+def test_a_network_on_another_engine_starts_no_helper() -> None:
+    async def scenario() -> None:
+        threads = CommitThreads()
+        store = open_store("memory:")
+        committer = GroupCommitter(store, threads.assign(store))
+        for number in range(3):
+            await committer.commit(put(bytes((number,))))
+        threads.helper.wait_until_started()
+        assert threads.helper.process is None
+        await committer.close()
+        threads.close()
+
+    asyncio.run(scenario())
+
+
+def test_modules_beside_the_program_are_not_the_helpers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "selectors.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario(made: Scene) -> None:
+        await made.put(b"second")
+        assert made.own_commits == 1
+
+    run(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("is_forked", [False, True])
+def test_an_owner_gives_back_its_own_lock_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_forked: bool
+) -> None:
+    lock = OwnerLock(tmp_path / "lock", "a store")
+    lock.claim(Claim.EXCLUSIVE)
+    assert lock.exclusive_descriptor is not None
+    copied = os.dup(lock.exclusive_descriptor)
+    if is_forked:
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+    lock.release()
+    other = OwnerLock(tmp_path / "lock", "a store")
+    if is_forked:
+        with pytest.raises(StoreInUse):
+            other.claim(Claim.EXCLUSIVE)
+    else:
+        other.claim(Claim.EXCLUSIVE)
+    other.release()
+    os.close(copied)
 
 
 def test_nobody_takes_the_store_of_a_killed_owner_before_its_helper_ends(tmp_path: Path) -> None:

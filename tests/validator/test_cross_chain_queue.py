@@ -112,6 +112,39 @@ def test_nobody_who_waits_waits_for_the_pause() -> None:
     asyncio.run(scenario())
 
 
+def test_a_pause_that_another_event_loop_did_not_end_is_begun_anew() -> None:
+    receiver = Receiver()
+    queue = CrossChainQueue(receiver, Pace(lanes=2, pause_seconds=0.001))
+
+    async def first() -> None:
+        queue.put(request(1, 2))
+
+    async def then() -> None:
+        queue.put(request(3, 2))
+        await receiver.reached(2)
+        await queue.settled()
+
+    asyncio.run(first())
+    asyncio.run(then())
+    assert receiver.batches == [[request(1, 2)], [request(3, 2)]]
+
+
+def test_settled_waits_for_what_came_for_a_parked_chain() -> None:
+    async def scenario() -> None:
+        receiver = Receiver()
+        queue = CrossChainQueue(receiver, NEVER)
+        queue.park(ChainId(bytes((1,)) * 32))
+        queue.put(request(1, 2))
+        settled = asyncio.ensure_future(queue.settled())
+        await turns(3)
+        assert not settled.done()
+        queue.resume(ChainId(bytes((1,)) * 32))
+        await settled
+        assert receiver.batches == [[request(1, 2)]]
+
+    asyncio.run(scenario())
+
+
 def test_a_slow_chain_holds_up_no_other_where_there_are_lanes() -> None:
     async def scenario() -> None:
         receiver = Receiver()

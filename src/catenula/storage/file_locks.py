@@ -66,6 +66,7 @@ class OwnerLock:
         self._path, self._store = path, store
         self._descriptor: int | None = None
         self._mode: Claim | None = None
+        self._process_id = os.getpid()
 
     def claim(self, mode: Claim) -> None:
         """Take the lock in this mode; raises `StoreInUse`. Repeating it changes nothing."""
@@ -96,10 +97,14 @@ class OwnerLock:
         return self._descriptor if self._mode is Claim.EXCLUSIVE else None
 
     def release(self) -> None:
-        """Give the lock back, also if another process has a copy of the descriptor."""
+        """Give the lock back, although the commit helper may still have a copy of the descriptor.
+
+        A process that was forked from this one only closes its copy: the lock is not its own.
+        """
         self._mode = None
         if self._descriptor is not None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            if os.getpid() == self._process_id:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

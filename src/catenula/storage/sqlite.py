@@ -110,7 +110,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: str) -> None:
         self.name = f"sqlite:{path}"
-        self._path = Path(path)
+        self._path = Path(path).absolute()
         self.lock_file = Path(f"{path}-chains")
         self._readers = local()
         self._connections: list[sqlite3.Connection] = []

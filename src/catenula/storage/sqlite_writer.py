@@ -61,9 +61,9 @@ def _write_statement(view: str, rows: int) -> str:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to an existing store that any thread may use."""
+    """A connection to an existing store, by its absolute path, that any thread may use."""
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
+        f"{path.as_uri()}?mode=rw",
         uri=True,
         isolation_level=None,
         check_same_thread=False,

@@ -14,10 +14,9 @@ ended (C2).
 import selectors
 import socket
 import sqlite3
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import suppress
 from os import close as close_descriptor
 from os import fsdecode
 from pathlib import Path
@@ -80,24 +79,29 @@ def _serve_ready(selector: selectors.BaseSelector, control: socket.socket) -> bo
     for key, _events in selector.select():
         served: _Served | None = key.data
         if served is None:
-            served = _accept(control)
-            if served is None:
+            if not _accept(selector, control):
                 return False
-            selector.register(served.channel, selectors.EVENT_READ, served)
         elif not served.serve():
             selector.unregister(served.channel)
             served.close()
     return True
 
 
-def _accept(control: socket.socket) -> _Served | None:
+def _accept(selector: selectors.BaseSelector, control: socket.socket) -> bool:
+    """Serve one more store; False when the owner has ended."""
     path, descriptors, _flags, _address = socket.recv_fds(control, MAX_PATH_BYTES, 2)
-    if not path:
-        return None
-    channel, lock = descriptors
-    return _Served(Path(fsdecode(path)), socket.socket(fileno=channel), lock)
+    if len(descriptors) == 2:
+        channel = socket.socket(fileno=descriptors[0])
+        served = _Served(Path(fsdecode(path)), channel, descriptors[1])
+        selector.register(channel, selectors.EVENT_READ, served)
+    else:
+        # There are no descriptors left here; the owner sees the end of its channel.
+        for descriptor in descriptors:
+            close_descriptor(descriptor)
+    return bool(path)
 
 
-if __name__ == "__main__":
-    with closing(socket.socket(fileno=int(sys.argv[1]))) as its_control:
-        serve(its_control)
+def main(control: int) -> None:
+    """Serve on this descriptor; an owner that has ended already is not worth a message."""
+    with socket.socket(fileno=control) as channel, suppress(ConnectionError):
+        serve(channel)

@@ -87,6 +87,8 @@ class CrossChainQueue:
         self._apply = apply
         self._pace = pace
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        """Another one than before where a program runs its network in several loops in turn."""
         self._waiting: dict[ChainId, dict[Key, _Waiting]] = {}
         self._size = 0
         self._lanes: set[asyncio.Task[None]] = set()
@@ -145,7 +147,7 @@ class CrossChainQueue:
         if parked is not None:
             parked.set_result(None)
             if target in self._waiting:
-                self._open_lane()
+                self._start_lane()
 
     def _next_target(self) -> ChainId | None:
         if not self._parked:
@@ -167,9 +169,11 @@ class CrossChainQueue:
         """Have what has come served, after the pause."""
         if not self._pace.pause_seconds:
             self._start_lane()
-        elif self._timer is None:
-            loop = asyncio.get_running_loop()
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is None or self._timer_loop is not loop:
             self._timer = loop.call_later(self._pace.pause_seconds, self._serve_all)
+            self._timer_loop = loop
 
     def _start_lane(self) -> None:
         if len(self._lanes) < self._pace.lanes:
@@ -245,9 +249,10 @@ class CrossChainQueue:
 
     async def settled(self) -> None:
         """Return when nothing is waiting or being applied."""
-        self.hurry()
-        while self._lanes or self._parked:
-            await asyncio.wait((*self._lanes, *self._parked.values()))
+        while not self.is_idle:
+            self.hurry()
+            if self._lanes or self._parked:
+                await asyncio.wait((*self._lanes, *self._parked.values()))
 
     async def stop(self) -> None:
         """Drop what waits and finish what is being applied."""
