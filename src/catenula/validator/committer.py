@@ -181,7 +181,7 @@ def _groups_of(entries: Sequence[_Entry]) -> Sequence[Group]:
 
 
 class _Batch(NamedTuple):
-    """Writes on their way to the thread; ``refused`` are those with a stale fence."""
+    """Writes on their way to a thread; ``refused`` are those with a stale fence."""
 
     loop: asyncio.AbstractEventLoop
     entries: list[_Entry]
@@ -211,8 +211,8 @@ class _Batch(NamedTuple):
 class GroupCommitter:
     """One writer per store at a time; everything that waits goes into the next batch.
 
-    Between the event loop and the thread there is one hand-over each way and no task, because every
-    further turn of a busy loop would add to the latency of a block.
+    Between the event loop and the thread or helper process there is one hand-over each way and no
+    task, because every further turn of a busy loop would add to the latency of a block.
     """
 
     inline = False
