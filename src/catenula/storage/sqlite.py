@@ -111,12 +111,12 @@ class SqliteStore(Store):
     def __init__(self, path: str) -> None:
         self.name = f"sqlite:{path}"
         self._path = Path(path).absolute()
-        self.lock_file = Path(f"{path}-chains")
+        self.lock_file = Path(f"{self._path}-chains")
         self._readers = local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock()
         self._closed = False
-        self._owner = OwnerLock(Path(f"{path}-owner"), self.name)
+        self._owner = OwnerLock(Path(f"{self._path}-owner"), self.name)
         self._turn: TurnLock | None = None
         self._guard(self._open)
 

@@ -92,7 +92,6 @@ class NodeDriver(SharedReads):
         self._committer, self._ownership = committer, ownership
         self._locks = ChainLocks()
         self._waiters = DeliveryWaiters()
-        # Where commits take no time, serving one chain after the other is cheapest.
         pace = AT_ONCE if committer.inline else IN_COMPANY
         self._queue = CrossChainQueue(self._apply_cross_chain, pace)
         self._put_off = PutOffConfirmations(self._queue.put)
