@@ -365,7 +365,7 @@ def test_a_program_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_copy_of_the_control_channel_does_not_keep_the_helper(tmp_path: Path) -> None:
     async def scenario(made: Scene) -> None:
-        process, control = made.process, made.helper._control
+        process, control = made.process, made.helper._helper.control
         assert control is not None
         with control.dup():  # As a process has that was forked from this one.
             await made.committer.close()

@@ -11,7 +11,7 @@ from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.worker import WorkerConfig
 from catenula.worker.block_cache import BlockCache
 from catenula.worker.step import Step
-from catenula.worker.verified import VerifiedSignatures
+from catenula.worker.verified import VerifiedSignatures, signed_by_validator
 
 
 def cramped() -> TinyNetwork:
@@ -168,5 +168,5 @@ def test_verified_signatures_are_bounded() -> None:
     verified = VerifiedSignatures(capacity=10)
     keys = [validator_key(number).public_key() for number in range(30)]
     for key in keys:
-        verified.add(block.hash, key, signature[1])
+        verified.add(signed_by_validator(block.hash, key, signature[1]))
     assert len(verified) <= 10

@@ -69,6 +69,9 @@ MAX_REMEMBERED_REFUSALS = 100
 MAX_VERIFIED_SIGNATURES = 20_000
 """Signatures a node remembers to have made or verified."""
 
+MAX_REQUESTS_VERIFIED_AHEAD = 512
+"""Requests whose signatures a helper process has yet to verify; others are verified as they run."""
+
 MAX_SUBSCRIBER_QUEUE = 10_000
 """Notifications waiting for one subscriber; the oldest are dropped and the loss is counted."""
 

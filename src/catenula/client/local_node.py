@@ -36,6 +36,7 @@ from catenula.validator.driver import NodeDriver
 from catenula.validator.ownership import Overtaken, SharedOwnership
 from catenula.validator.side_runs import ASKING
 from catenula.worker import Outcome, ProcessMode, StagedBlock, Worker
+from catenula.worker.verified import signed_by_validator
 
 SignedCertificate = ConfirmedBlockCertificate | ValidatedBlockCertificate | TimeoutCertificate
 
@@ -214,7 +215,7 @@ class LocalNode:
         value = certificate.lite_value
         digest = vote_hash(value.value_hash, certificate.round, value.kind)
         for validator, signature in certificate.signatures:
-            self.worker.verified.add(digest, validator, signature)
+            self.worker.verified.add(signed_by_validator(digest, validator, signature))
 
 
 def original_error(error: ProtocolError) -> ProtocolError:

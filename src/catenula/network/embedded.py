@@ -26,6 +26,7 @@ from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.default_applications import default_applications
+from catenula.validator.signature_process import SignatureHelper
 from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
 
 
@@ -46,12 +47,14 @@ class EmbeddedNetwork:
         if folder is not None:
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self.commit_threads = CommitThreads()
+        self.signatures = SignatureHelper()
+        surroundings = Surroundings(clock, applications, self.commit_threads, self.signatures)
         self.validators = [
             EmbeddedValidator(
                 configuration,
                 index,
                 location=self.location(f"validator-{index + 1}"),
-                surroundings=Surroundings(clock, applications, self.commit_threads),
+                surroundings=surroundings,
             )
             for index in range(len(configuration.validators))
         ]
@@ -84,6 +87,7 @@ class EmbeddedNetwork:
         for validator in self.validators:
             await validator.stop()
         self.commit_threads.close()
+        self.signatures.close()
 
     async def settled(self) -> None:
         """Return when no message is on its way between chains of any running validator."""

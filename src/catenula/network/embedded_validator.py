@@ -16,6 +16,7 @@ from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.committer import Committer, committer_for
 from catenula.validator.driver import NodeDriver
 from catenula.validator.oracles import LoopOracles
+from catenula.validator.signature_process import SignatureHelper
 from catenula.worker import Worker, WorkerConfig, initialize_store
 
 _CHAIN_PREFIX = chain_root(ChainId(bytes(HASH_BYTES)))[:-HASH_BYTES]
@@ -27,6 +28,7 @@ class Surroundings(NamedTuple):
     clock: Clock
     applications: ApplicationLoader
     commit_threads: CommitThreads
+    signatures: SignatureHelper | None = None
 
 
 class EmbeddedValidator:
@@ -68,6 +70,7 @@ class EmbeddedValidator:
         self.driver = NodeDriver(
             workers, committer=self._committer, clock=self._surroundings.clock, address=self.name
         )
+        self.driver.signatures = self._surroundings.signatures
         self.node.replace(self.driver)
 
     def _make_worker(self, store: Store) -> Worker:

@@ -26,10 +26,10 @@ from catenula.storage.sqlite_writer import SqliteWriter, connect
 from catenula.validator.commit_packets import (
     MAX_COMMIT_BYTES,
     MAX_PATH_BYTES,
-    READY,
     SECONDS,
     unpack,
 )
+from catenula.validator.helper_process import READY
 
 
 class _Served:

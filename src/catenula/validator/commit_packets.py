@@ -1,7 +1,7 @@
 """What the commit helper and its owner say to each other, on sockets that keep packets apart.
 
 - Control channel, to the helper: the path of a file, with the descriptors of a *store channel* for
-  it and of its owner's lock; from the helper: `READY`, once.
+  it and of its owner's lock.
 - Store channel, to the helper: the groups of one commit (`pack`); from the helper: the seconds it
   took (`SECONDS`), once it is durable. One commit at a time.
 """
@@ -16,7 +16,6 @@ from catenula.storage.engine import Group
 MAX_COMMIT_BYTES = 64 << 10
 """Larger commits are not handed to the helper: a packet has to fit into a socket's buffer."""
 MAX_PATH_BYTES = 4096
-READY = b"ready"
 
 SECONDS = struct.Struct("=d")
 """The packet that says how long a commit took."""

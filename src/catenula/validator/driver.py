@@ -61,8 +61,10 @@ from catenula.validator.side_runs import (
     SideRun,
     SideRuns,
 )
+from catenula.validator.signature_process import SignatureHelper
 from catenula.worker import Outcome, ProcessMode, Worker, to_node_error
 from catenula.worker.errors import NoNetworkDescription
+from catenula.worker.verified import BlockCertificate
 
 _T = TypeVar("_T")
 
@@ -101,6 +103,8 @@ class NodeDriver(SharedReads):
             ownership.forgetters.append(self._forget)
         self.on_update_sent: Callable[[ChainId], None] | None = None
         """Hears of every chain that sends an update; must not block."""
+        self.signatures: SignatureHelper | None = None
+        """Verifies ahead, where several nodes of one process get the same requests."""
 
     @property
     def address(self) -> str:
@@ -139,6 +143,17 @@ class NodeDriver(SharedReads):
         if done.delivered is not None:
             await done.delivered
         return outcome.reply  # type: ignore[return-value]  # An outcome has a reply or an error.
+
+    async def _verify_ahead(
+        self, chain_id: ChainId, request: BlockProposal | BlockCertificate
+    ) -> None:
+        """Have the signatures of a request verified while others run; the handler does the rest."""
+        if self.signatures is None or self._stopped:
+            return
+        worker = self.worker_of(chain_id)
+        signed = worker.unverified(request)
+        if signed:
+            await self.signatures.verify_ahead(worker.verified, signed)
 
     async def _run_again(
         self, chain_id: ChainId, handler: Handler[_T], limits: RunLimits
@@ -431,8 +446,10 @@ class NodeDriver(SharedReads):
         ahead = timestamp - self.clock.now()
         if 0 < ahead <= self.worker.config.grace_period_us:
             await self.clock.sleep_until(timestamp)
+        chain_id = proposal.content.block.chain_id
+        await self._verify_ahead(chain_id, proposal)
         return await self.run(
-            proposal.content.block.chain_id,
+            chain_id,
             lambda worker, now: worker.handle_block_proposal(proposal, now),
         )
 
@@ -440,6 +457,7 @@ class NodeDriver(SharedReads):
         self, certificate: LiteCertificate, *, wait_for_outgoing_messages: bool = False
     ) -> ChainInfoResponse:
         """See `ValidatorNode`."""
+        await self._verify_ahead(certificate.value.chain_id, certificate)
         return await self.run(
             certificate.value.chain_id,
             lambda worker, now: worker.handle_lite_certificate(
@@ -456,6 +474,7 @@ class NodeDriver(SharedReads):
         mode: ProcessMode = ProcessMode.AUTO,
     ) -> ChainInfoResponse:
         """See `ValidatorNode`; ``mode`` is for local nodes."""
+        await self._verify_ahead(certificate.chain_id, certificate)
         return await self.run(
             certificate.chain_id,
             lambda worker, now: worker.handle_confirmed_certificate(
@@ -468,6 +487,7 @@ class NodeDriver(SharedReads):
         self, certificate: ValidatedBlockCertificate
     ) -> ChainInfoResponse:
         """See `ValidatorNode`."""
+        await self._verify_ahead(certificate.chain_id, certificate)
         return await self.run(
             certificate.chain_id,
             lambda worker, now: worker.handle_validated_certificate(certificate, now),

@@ -31,6 +31,10 @@ class CommitteeCache:
         self._shared = shared
         self._known: dict[Epoch, Committee] = {}
 
+    def known(self, epoch: Epoch) -> Committee | None:
+        """``committee(epoch)`` if it was asked for before; reads nothing."""
+        return self._known.get(epoch)
+
     def get(self, epoch: Epoch) -> Committee | None:
         """``committee(epoch)``, or None while this node does not know it."""
         found = self._known.get(epoch)

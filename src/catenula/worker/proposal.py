@@ -36,7 +36,7 @@ def handle_block_proposal(step: Step, proposal: BlockProposal) -> ChainInfoRespo
 def _vote_on(step: Step, proposal: BlockProposal) -> None:
     chain, block = step.chain, proposal.content.block
     validity.check_shape(proposal)
-    validity.check_signature(proposal)
+    step.node.verified.check_proposal(proposal)
     validity.check_chaining(chain.tip, block)
     committee = chain.current_committee()
     validity.check_epoch(chain.chain_id, chain.epoch, block.epoch)

@@ -1,37 +1,50 @@
 """Signatures this node has made or verified itself, so that it need not verify them again.
 
 A node's own memory, never shared with another node: a validator's own vote inside a certificate,
-or votes that a client checked while it collected them.
+votes that a client checked while it collected them, and what the node has had verified ahead.
 """
 
-from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature
+from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, SignedHash
 from catenula.base.identifiers import CryptoHash
 from catenula.base.limits import MAX_VERIFIED_SIGNATURES
-from catenula.protocol import LiteValue, LiteVote, Round, vote_hash
+from catenula.protocol import (
+    BlockProposal,
+    ConfirmedBlockCertificate,
+    LiteCertificate,
+    LiteValue,
+    LiteVote,
+    Round,
+    ValidatedBlockCertificate,
+    vote_hash,
+)
 from catenula.protocol.certificates import Signatures, check_quorum, check_signature
 from catenula.protocol.committee import Committee
 
-Entry = tuple[CryptoHash, Secp256k1PublicKey, Secp256k1Signature]
+BlockCertificate = LiteCertificate | ValidatedBlockCertificate | ConfirmedBlockCertificate
+
+_SCHEME = b"\x01"
+"""What an account signature of the validators' scheme begins with."""
 
 
 class VerifiedSignatures:
-    """A bounded set of (signed hash, validator, signature) known to be right.
+    """A bounded set of signed hashes known to be right.
 
     It is kept in two generations: when the younger one is full, the older one is forgotten.
     """
 
     def __init__(self, capacity: int = MAX_VERIFIED_SIGNATURES) -> None:
         self._generation_size = max(capacity // 2, 1)
-        self._recent: set[Entry] = set()
-        self._older: set[Entry] = set()
+        self._recent: set[SignedHash] = set()
+        self._older: set[SignedHash] = set()
 
-    def add(
-        self, digest: CryptoHash, validator: Secp256k1PublicKey, signature: Secp256k1Signature
-    ) -> None:
+    def add(self, signed: SignedHash) -> None:
         """Remember a signature that was made or verified here."""
         if len(self._recent) >= self._generation_size:
             self._older, self._recent = self._recent, set()
-        self._recent.add((digest, validator, signature))
+        self._recent.add(signed)
+
+    def __contains__(self, signed: SignedHash) -> bool:
+        return signed in self._recent or signed in self._older
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._older)
@@ -40,7 +53,7 @@ class VerifiedSignatures:
         """Remember a vote that was made or verified here."""
         value = vote.value
         digest = vote_hash(value.value_hash, vote.round, value.kind)
-        self.add(digest, validator, vote.signature)
+        self.add(signed_by_validator(digest, validator, vote.signature))
 
     def check(
         self, value: LiteValue, round_: Round, signatures: Signatures, *, committee: Committee
@@ -53,6 +66,40 @@ class VerifiedSignatures:
         digest = vote_hash(value.value_hash, round_, value.kind)
         recent, older = self._recent, self._older
         for validator, signature in signatures:
-            entry = (digest, validator, signature)
-            if entry not in recent and entry not in older:
+            signed = (digest, _SCHEME + signature + validator)
+            if signed not in recent and signed not in older:
                 check_signature(validator, signature, digest)
+
+    def check_proposal(self, proposal: BlockProposal) -> None:
+        """Raise `SignatureInvalid` unless the proposer signed the content."""
+        if signed_by_proposer(proposal) not in self:
+            proposal.verify_signature()
+
+    def unknown(self, certificate: BlockCertificate, committee: Committee) -> list[SignedHash]:
+        """What `check` would have to verify; nothing if it will refuse the certificate anyway."""
+        signatures = certificate.signatures
+        if len(signatures) > len(committee.validators):
+            return []
+        if isinstance(certificate, LiteCertificate):
+            value = certificate.value
+        else:
+            value = certificate.lite_value
+        digest = vote_hash(value.value_hash, certificate.round, value.kind)
+        signed = [
+            (digest, _SCHEME + signature + validator)
+            for validator, signature in signatures
+            if committee.weight(validator)
+        ]
+        return [item for item in signed if item not in self]
+
+
+def signed_by_validator(
+    digest: CryptoHash, validator: Secp256k1PublicKey, signature: Secp256k1Signature
+) -> SignedHash:
+    """A validator's signature of a hash."""
+    return digest, _SCHEME + signature + validator
+
+
+def signed_by_proposer(proposal: BlockProposal) -> SignedHash:
+    """What makes a proposal its proposer's."""
+    return proposal.content.hash, proposal.signature

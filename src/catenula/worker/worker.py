@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TypeVar
 
 from catenula.base.counting import Told
-from catenula.base.crypto import Secp256k1PublicKey, ValidatorSecretKey
+from catenula.base.crypto import Secp256k1PublicKey, SignedHash, ValidatorSecretKey
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId, CryptoHash
 from catenula.base.integers import BlockHeight, Timestamp
@@ -63,7 +63,11 @@ from catenula.worker.errors import BlobNotRequired
 from catenula.worker.outcome import Outcome
 from catenula.worker.staging import StagedBlock
 from catenula.worker.step import Node, Step
-from catenula.worker.verified import VerifiedSignatures
+from catenula.worker.verified import (
+    BlockCertificate,
+    VerifiedSignatures,
+    signed_by_proposer,
+)
 from catenula.worker.version import VERSION_INFO
 
 _T = TypeVar("_T")
@@ -216,6 +220,19 @@ class Worker:
     def loaded_chains(self) -> int:
         """How many chains are in memory."""
         return len(self._chains)
+
+    def unverified(self, request: BlockProposal | BlockCertificate) -> list[SignedHash]:
+        """The signatures a request will have verified here, as far as what is in memory tells.
+
+        None for a certificate of a chain that is not in memory. Changes nothing.
+        """
+        if isinstance(request, BlockProposal):
+            signed = signed_by_proposer(request)
+            return [] if signed in self.verified else [signed]
+        value = request.value
+        chain = self._chains.get(value.chain_id)
+        committee = None if chain is None else self.committees.known(chain.epoch)
+        return [] if committee is None else self.verified.unknown(request, committee)
 
     def told(self) -> Told:
         """What this worker has counted, by the names of spec 06 §9."""

@@ -19,6 +19,7 @@ from catenula.base.crypto.signatures import (
     Ed25519Signature,
     EvmSignature,
     Secp256k1Signature,
+    SignedHash,
     account_signature,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "Secp256k1Signature",
     "SignatureInvalid",
     "SignatureScheme",
+    "SignedHash",
     "ValidatorSecretKey",
     "account_signature",
 ]

@@ -150,6 +150,10 @@ class AccountSignature(bytes):
         return f"AccountSignature({self})"
 
 
+SignedHash = tuple[bytes, bytes]
+"""A 32-byte hash, and a signature in the form of `AccountSignature`, which names its signer."""
+
+
 def account_signature(public_key: AccountPublicKey, signature: CryptoBytes) -> AccountSignature:
     """Join a bare signature with the key that made it."""
     if public_key[0] == SignatureScheme.EVM_SECP256K1:

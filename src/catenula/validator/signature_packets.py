@@ -1,0 +1,31 @@
+"""What the signature helper and its owner say to each other, on a socket that keeps packets apart.
+
+To the helper: the signatures of some requests, each with the request's number (`pack`). From the
+helper, for every request in turn: its number, and whether all its signatures are right (`ANSWER`).
+"""
+
+import marshal
+import struct
+
+from catenula.base.crypto import SignedHash
+
+MAX_PACKET_BYTES = 64 << 10
+"""A packet has to fit into a socket's buffer."""
+
+ANSWER = struct.Struct("=Q?")
+
+Request = tuple[int, list[SignedHash]]
+
+_PLAIN = 2
+"""The form of `marshal` that looks for no repetitions."""
+
+
+def pack(requests: list[Request]) -> bytes:
+    """The packet of some requests."""
+    return marshal.dumps(requests, _PLAIN)
+
+
+def unpack(packet: bytes) -> list[Request]:
+    """The requests of a packet, which is from the process that started this one."""
+    requests: list[Request] = marshal.loads(packet)
+    return requests
