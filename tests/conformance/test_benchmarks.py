@@ -7,10 +7,10 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 from catenula.conformance.benchmarks import growth

@@ -1,11 +1,11 @@
 """What applications rely on, over four validators (spec 02 §9-15, 04 §4-5, 07)."""
 
-import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId, GenericApplicationId
 from catenula.base.integers import U32, BlockHeight
@@ -358,7 +358,7 @@ async def test_a_block_that_uses_an_oracle_is_not_proposed_in_the_fast_round() -
         runtime.validation_round()
 
     async with native_network() as stage:
-        options = dataclasses.replace(stage.network.options, allow_fast_blocks=True)
+        options = replace(stage.network.options, allow_fast_blocks=True)
         stage.network.options = options
         alice = await stage.network.wallet("alice", 10)
         owner = alice.owner

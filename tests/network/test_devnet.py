@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 from catenula.base.integers import Timestamp, tokens

@@ -1,12 +1,12 @@
 """Slow applications hold up their own chain, and nobody else (design §3 rule 1)."""
 
 import asyncio
-import dataclasses
 import threading
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import ApplicationId, ChainId
@@ -98,7 +98,7 @@ async def test_an_http_response_becomes_part_of_the_block() -> None:
 async def test_a_slow_server_freezes_nobody_but_its_chain(engine: str, tmp_path: Path) -> None:
     """Where commits take no time, and where they wait for a thread."""
     folder = None if engine == "memory" else tmp_path
-    wanted = dataclasses.replace(shape(), engine=None if folder is None else engine)
+    wanted = replace(shape(), engine=None if folder is None else engine)
     async with (
         http_server(a=answered(b"at last")) as server,
         native_network(wanted, folder=folder) as stage,
@@ -304,7 +304,7 @@ async def test_many_chains_with_slow_and_quick_applications_end_alike_everywhere
     engine: str, tmp_path: Path
 ) -> None:
     folder = None if engine == "memory" else tmp_path
-    wanted = dataclasses.replace(shape(), engine=None if folder is None else engine)
+    wanted = replace(shape(), engine=None if folder is None else engine)
     async with (
         http_server(a=answered(b"fetched")) as server,
         native_network(wanted, folder=folder) as stage,

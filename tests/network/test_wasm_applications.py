@@ -1,12 +1,12 @@
 """An application made with the official SDK, over four validators with the real engine."""
 
 import asyncio
-import dataclasses
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.identifiers import ApplicationId
 from catenula.base.limits import MAX_SIDE_RUN_SECONDS
@@ -191,7 +191,7 @@ async def test_a_contract_can_fetch_from_the_outside(probe: Probe) -> None:
 @asynchronous
 async def test_long_lived_services_give_the_same_answers(probe: Probe) -> None:
     async with await Network.start() as network:
-        network.options = dataclasses.replace(network.options, long_lived_services=True)
+        network.options = replace(network.options, long_lived_services=True)
         alice = (await network.wallet("alice", 10)).chain
         application = await probe.create(alice)
         for expected in range(1, 4):

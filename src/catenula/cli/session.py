@@ -10,9 +10,10 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId

@@ -7,8 +7,9 @@ own node and need no validator, except for data the client does not have yet: it
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from catenula.base.compression import compress
 from catenula.base.errors import DecodeError
@@ -47,8 +48,7 @@ UNIT_JSON = b"null"
 """Parameters or argument of an application that takes none (spec 04 §4.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedEvent:
+class IndexedEvent(Struct, frozen=True):
     """An event of a stream and its index."""
 
     index: int

@@ -8,7 +8,8 @@ nothing, and gets everything in the end, because an update brings whatever it la
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
@@ -41,8 +42,7 @@ class Delivery:
         return await asyncio.shield(self._enough)
 
 
-@dataclass(slots=True)
-class Update:
+class Update(Struct):
     """Bring a validator's copy of a chain up to ``target_height``.
 
     ``latest`` is the certificate below that height when this client has just assembled it. With

@@ -5,7 +5,8 @@ proposal is stored before it is signed and sent), K5 (a locked block goes before
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.errors import invariant
 from catenula.base.identifiers import AccountOwner
@@ -37,8 +38,7 @@ from catenula.protocol import (
 from catenula.worker import StagedBlock
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A block to propose: its execution, its blobs, who proposes it, and what it retries.
 
     ``outcome`` goes into the proposal only with the retry of a validated block.

@@ -1,11 +1,12 @@
 """`Client`: one store, one network, one wallet, and all the chains in it."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
+
+from msgspec import Struct, field
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.identifiers import AccountOwner, ChainId
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
     from catenula.execution.applications import ApplicationLoader
 
 
-@dataclass(slots=True)
-class ClientSetup:
+class ClientSetup(Struct):
     """What a client is made of.
 
     ``signer`` is by default the wallet's own keys. ``random`` orders downloads; give a seeded one

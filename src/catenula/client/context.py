@@ -1,9 +1,10 @@
 """What all flows of a client share: node, wallet, signer, validators, options, time, chance."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ChainId
 from catenula.client.hedged import Hedging
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from catenula.client.turns import ChainTurns
 
 
-@dataclass(slots=True)
-class ClientContext:
+class ClientContext(Struct):
     """One client: everything its chains have in common."""
 
     local: LocalNode

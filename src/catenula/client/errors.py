@@ -27,8 +27,10 @@ All are `ProtocolError`; failures of this machine stay `LocalError`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId
@@ -40,8 +42,7 @@ if TYPE_CHECKING:
     from catenula.client.remote_node import RemoteNode
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why, according to whom; without a validator it is the local node's reason."""
 
     text: str
@@ -66,8 +67,7 @@ class Reason:
         return {name: value for name, value in named.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What a person needs to know about a failure; ``what`` is one sentence without a full stop."""
 
     what: str
@@ -225,8 +225,7 @@ class LocalNodeLagging(ClientError):
         self.original = original
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorFailure:
+class ValidatorFailure(Struct, frozen=True):
     """What one validator said instead of agreeing."""
 
     validator: str

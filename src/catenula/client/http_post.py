@@ -3,7 +3,7 @@
 Redirections are not followed: whoever is told of one can use the new address.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from catenula.transport.http_client import HttpCall, HttpFailed, exchange
 
@@ -17,8 +17,7 @@ _HEADERS = (
 )
 
 
-@dataclass(slots=True)
-class HttpAnswer:
+class HttpAnswer(Struct):
     """Status, headers (names in lower case) and body."""
 
     status: int = 0

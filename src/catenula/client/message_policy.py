@@ -4,8 +4,9 @@ The names of the parameters are the protocol's tools' names; two of them drop wh
 reject, and so do we.
 """
 
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ApplicationId, ChainId, GenericApplicationId
 from catenula.protocol import IncomingBundle, MessageAction, MessageBundle, UserMessage
@@ -19,8 +20,7 @@ class BlanketPolicy(Enum):
     IGNORE = "Ignore"
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePolicy:
+class MessagePolicy(Struct, frozen=True):
     """The rules; a None set means that the rule is not given."""
 
     blanket: BlanketPolicy = BlanketPolicy.ACCEPT

@@ -1,6 +1,6 @@
 """Settings of a client (spec 07 §1.2). Durations are in microseconds, as in the protocol."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ChainId
 from catenula.client.message_policy import MessagePolicy
@@ -8,8 +8,7 @@ from catenula.client.message_policy import MessagePolicy
 SECOND_US = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
+class ClientOptions(Struct, frozen=True):
     """All settings with their defaults.
 
     ``quorum_grace_period`` is the fraction of the time a quorum took for which further answers are
@@ -64,8 +63,7 @@ class ClientOptions:
     message_policy: MessagePolicy = field(default_factory=MessagePolicy)
 
 
-@dataclass(frozen=True, slots=True)
-class ListenerOptions:
+class ListenerOptions(Struct, frozen=True):
     """Settings of a `ChainListener`: whether it takes messages in, and pauses around doing so."""
 
     skip_process_inbox: bool = False

@@ -1,22 +1,21 @@
 """What a command on a chain leads to (spec 07 §1)."""
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from catenula.protocol import BlockHeight, ConfirmedBlockCertificate, Round, Timestamp
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Committed(Generic[T_co]):
+class Committed(Struct, Generic[T_co], frozen=True):
     """The command's block is final; ``value`` is what the command is about."""
 
     value: T_co
 
 
-@dataclass(frozen=True, slots=True)
-class WaitForTimeout:
+class WaitForTimeout(Struct, frozen=True):
     """Nothing can be proposed until ``timestamp``; a block that was staged stays pending."""
 
     timestamp: Timestamp
@@ -24,8 +23,7 @@ class WaitForTimeout:
     next_block_height: BlockHeight
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Another block than the command's took the height; nothing of the command was executed."""
 
     certificate: ConfirmedBlockCertificate

@@ -8,8 +8,9 @@ effect in order, and a slow answer about one chain holds up no other.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ChainId
 from catenula.base.limits import MAX_ANNOUNCED_PER_CHAIN
@@ -17,8 +18,7 @@ from catenula.protocol import NewBlock, NewEvents, NewIncomingBundle, Notificati
 from catenula.protocol.notifications import Reason
 
 
-@dataclass(slots=True)
-class Announced:
+class Announced(Struct):
     """What is known to have happened on one chain; ``catch_up`` asks for everything."""
 
     reasons: dict[Hashable, Reason] = field(default_factory=dict)

@@ -8,8 +8,9 @@ stored.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from catenula.base.integers import Amount
 from catenula.client.context import ClientContext

@@ -9,8 +9,9 @@ the others nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
@@ -45,8 +46,7 @@ class Request(NamedTuple):
         return 1 + len(self.parts) // _CERTIFICATES_PER_DELAY
 
 
-@dataclass(slots=True, eq=False)
-class _Flight:
+class _Flight(Struct, eq=False):
     """A download under way; it is cancelled when nobody waits for it any more."""
 
     request: Request

@@ -3,7 +3,7 @@
 Only the order of downloads depends on it; nothing is believed because of it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from catenula.base.integers import MICROSECONDS_PER_SECOND
 from catenula.client.options import ClientOptions
@@ -20,8 +20,7 @@ _PATIENCE = 4
 """An answer is late when it takes so many times what answers take on average."""
 
 
-@dataclass(slots=True)
-class _Score:
+class _Score(Struct):
     latency_us: float
     success: float
     updated_at: int

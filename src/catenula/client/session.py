@@ -1,7 +1,8 @@
 """What a client keeps in memory about one of its chains (spec 07 §1)."""
 
 import asyncio
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import AccountOwner, ChainId
 from catenula.client.message_policy import MessagePolicy
@@ -10,8 +11,7 @@ from catenula.protocol import ProposedBlock
 from catenula.worker import StagedBlock
 
 
-@dataclass(slots=True)
-class ChainSession:
+class ChainSession(Struct):
     """One chain: who proposes, what is in flight, what is skipped.
 
     ``lock`` is held during the whole proposal procedure, so at most one block is in flight.

@@ -1,7 +1,8 @@
 """Making a block and trying it out before anyone signs it (spec 07 §7.2-7.4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import Amount, Timestamp
@@ -45,8 +46,7 @@ from catenula.worker import StagedBlock
 ABORT = StagingPolicy(mode=StagingMode.ABORT)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """What a block would cost: fees in attotokens, fuel in units, all per block.
 
     ``transaction_fees`` has one entry per transaction, incoming bundles first.

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import BlockHeight, Timestamp
@@ -38,8 +39,7 @@ from catenula.protocol.node_error import (
 )
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(Struct):
     """A proposal on its way to the validators; ``blobs`` are those its block publishes.
 
     ``slow_clocks`` collects the validators that said the block lies in their future, with the

@@ -6,9 +6,10 @@ replayed, so that a damaged one fails by itself and names its block.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from msgspec import Struct
 
 from catenula.base.codec import codec_of
 from catenula.base.errors import DecodeError, LocalError
@@ -35,8 +36,7 @@ FinalState = dict[str, Any]
 """What ``chains.json`` says about a chain: its description and the network's last answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBlob:
+class RecordedBlob(Struct, frozen=True):
     """A blob of the network; ``origin`` says when it became known (see the format)."""
 
     blob_id: str
@@ -58,8 +58,7 @@ class RecordedBlob:
         return blob
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBlock:
+class RecordedBlock(Struct, frozen=True):
     """A certified block of the network; ``described`` is what the recorder said about it."""
 
     number: int
@@ -121,8 +120,7 @@ class RecordedBlock:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
+class RecordedRun(Struct, frozen=True):
     """One network from its genesis to its end."""
 
     name: str

@@ -7,8 +7,9 @@ runtime it was given. Callers never learn what kind of code runs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from catenula.base.identifiers import ChainId
 from catenula.execution.errors import ExecutionError
@@ -138,24 +139,21 @@ class Service:
         raise ExecutionError("UserError", reason="this application takes no queries")
 
 
-@dataclass(frozen=True, slots=True)
-class NativeModule:
+class NativeModule(Struct, frozen=True):
     """An application written in Python: the classes of its contract and its service."""
 
     contract: type[Contract]
     service: type[Service] = Service
 
 
-@dataclass(frozen=True, slots=True)
-class _NativeContract:
+class _NativeContract(Struct, frozen=True):
     make: type[Contract]
 
     def instance(self, runtime: "ContractRuntime") -> ContractInstance:
         return self.make(runtime)
 
 
-@dataclass(frozen=True, slots=True)
-class _NativeService:
+class _NativeService(Struct, frozen=True):
     make: type[Service]
 
     def instance(self, runtime: "ServiceRuntime") -> ServiceInstance:

@@ -5,8 +5,9 @@ of previous blocks belong to the chain layer, which adds them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from catenula.base.codec import Codec, codec_of
 from catenula.base.codec.binary import encode_uleb
@@ -60,8 +61,7 @@ _EVENTS: Codec[tuple[Event, ...]] = codec_of(tuple[Event, ...])
 _BLOBS: Codec[tuple[BlobContent, ...]] = codec_of(tuple[BlobContent, ...])
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionInputs:
+class ExecutionInputs(Struct, frozen=True):
     """What a block is executed with, besides the state.
 
     ``published_blobs`` holds exactly the blobs its operations publish. ``round_number`` is the

@@ -5,8 +5,9 @@
 backwards: a failed transaction restores a copy.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from catenula.base.errors import ArithmeticOverflow
 from catenula.base.identifiers import AccountOwner
@@ -22,8 +23,7 @@ EMPTY_BLOCK_SIZE = 94
 """Bytes every block is counted with before its transactions (spec 02 §12.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageResources:
+class MessageResources(Struct, frozen=True):
     """Resources a user message asks a grant for, in the order of spec 04 §1.2."""
 
     wasm_fuel: int = 0
@@ -47,8 +47,7 @@ class MessageResources:
 NO_RESOURCES = MessageResources()
 
 
-@dataclass(slots=True)
-class ResourceTracker:
+class ResourceTracker(Struct):
     """What a block has used so far; ``fees`` is the sum of all charges in attotokens."""
 
     block_size: int = EMPTY_BLOCK_SIZE
@@ -75,11 +74,11 @@ class ResourceTracker:
 
     def values(self) -> tuple[int, ...]:
         """All counters in order: a checkpoint."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
 
     def restore(self, values: tuple[int, ...]) -> None:
         """Return to a checkpoint."""
-        for name, value in zip(self.__slots__, values, strict=True):
+        for name, value in zip(self.__struct_fields__, values, strict=True):
             setattr(self, name, value)
 
 

@@ -5,9 +5,10 @@ that cannot be executed, so that one bad message does not hold up a chain.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ApplicationId, ChainId
 from catenula.execution.block import BlockRun, Checkpoint, ExecutedTransactions, ExecutionInputs
@@ -37,8 +38,7 @@ def never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class StagingPolicy:
+class StagingPolicy(Struct, frozen=True):
     """How to stage a block.
 
     ``maximum_failures`` bounds how often bundles of one origin are put off because of a limit.

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.codec import codec_of, write_json
 from catenula.base.crypto import AccountSecretKey, SignatureScheme, ValidatorSecretKey
@@ -35,16 +36,14 @@ _FORMAT = 1
 RandomBytes = Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorKeys:
+class ValidatorKeys(Struct, frozen=True):
     """The consensus key and the account key of one validator."""
 
     consensus: ValidatorSecretKey
     account: AccountSecretKey
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkConfiguration:
+class NetworkConfiguration(Struct, frozen=True):
     """Everything that makes a local network: its genesis and all of its secrets.
 
     ``root_key`` owns the genesis chains; ``workers`` is the number of workers per validator;
@@ -91,8 +90,7 @@ class NetworkConfiguration:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkShape:
+class NetworkShape(Struct, frozen=True):
     """How a new network shall be: sizes, name, funds and fees.
 
     The policy gets the HISTORICAL state hash, whose cost does not grow with the state (design §4).

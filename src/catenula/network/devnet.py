@@ -8,9 +8,10 @@ on a machine whose loopback others can reach: the keys of all validators are in 
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
@@ -37,8 +38,7 @@ READY_SECONDS = 30.0
 """How long the ports may take to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaucetPlan:
+class FaucetPlan(Struct, frozen=True):
     """The faucet of a local network: on the n-th chain besides the admin chain, by their ids."""
 
     amount: Amount
@@ -46,8 +46,7 @@ class FaucetPlan:
     chain: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlan:
+class RunPlan(Struct, frozen=True):
     """How a network runs; ``lasting`` keeps the validators' data beyond this run."""
 
     processes: bool = False

@@ -5,8 +5,10 @@ wallet with ``--wallet``, a validator with ``catenula server run``. Keys are 060
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from catenula.base.chacha import SeededRandom
 from catenula.base.crypto import (
@@ -39,16 +41,14 @@ HOST = "localhost"
 GENESIS_FILE = "genesis.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(Struct, frozen=True):
     """PEM files with which the public ports speak TLS."""
 
     certificate: Path
     private_key: Path
 
 
-@dataclass(frozen=True, slots=True)
-class DevnetPlan:
+class DevnetPlan(Struct, frozen=True):
     """How a new local network shall be.
 
     With ``historical_hash`` blocks have the HISTORICAL state hash, whose cost does not grow with
@@ -109,8 +109,7 @@ class DevnetFolder:
         return self.path / "faucet.sqlite"
 
 
-@dataclass(frozen=True, slots=True)
-class DevnetFiles:
+class DevnetFiles(Struct, frozen=True):
     """A local network as its files have it."""
 
     folder: DevnetFolder
@@ -142,8 +141,7 @@ def create_devnet(folder: DevnetFolder, plan: DevnetPlan, random_bytes: RandomBy
     return NewDevnet(DevnetFiles(folder, genesis, servers), keys)
 
 
-@dataclass(frozen=True, slots=True)
-class NewDevnet:
+class NewDevnet(Struct, frozen=True):
     """A network that was just made up."""
 
     files: DevnetFiles

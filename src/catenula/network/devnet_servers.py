@@ -1,8 +1,9 @@
 """The validators of a local network: all in this process, or each in processes of its own."""
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.errors import LocalError

@@ -5,8 +5,9 @@ that the reference's ``create-genesis-config`` makes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from catenula.base.chacha import SeededRandom
 from catenula.base.crypto import AccountSecretKey, Secp256k1PublicKey, SignatureScheme
@@ -27,8 +28,7 @@ from catenula.protocol import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GenesisPlan:
+class GenesisPlan(Struct, frozen=True):
     """What a new network starts with; every root chain gets the same balance."""
 
     other_chains: int
@@ -38,8 +38,7 @@ class GenesisPlan:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RootKeys:
+class RootKeys(Struct, frozen=True):
     """The owners of the root chains in order; ``next_seed`` continues a seeded key store."""
 
     keys: tuple[AccountSecretKey, ...]

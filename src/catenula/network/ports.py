@@ -1,7 +1,8 @@
 """Where a local network listens: the port layout of the reference (spec 06 §8.5)."""
 
 import socket
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError
 
@@ -14,8 +15,7 @@ _FRONT_METRICS = 3_000
 _FRONT_PUBLIC = 4_000
 
 
-@dataclass(frozen=True, slots=True)
-class PortLayout:
+class PortLayout(Struct, frozen=True):
     """Ports by index of validator and worker, both from 0. Each validator has one front door."""
 
     base: int = DEFAULT_BASE_PORT

@@ -14,9 +14,10 @@ there. What an application may not do raises `ExecutionError`, and the chain is 
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct
 
 from catenula.base.compression import compress
 from catenula.base.identifiers import AccountOwner, ApplicationId, ChainId
@@ -58,8 +59,7 @@ Bytecode = bytes | str | Path
 """A module: its bytes, or the path of its file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What one block did and what it cost.
 
     ``response`` is the result of its first operation, ``fees`` are in attotokens and
@@ -84,7 +84,7 @@ class Report:
 
     def __str__(self) -> str:
         """What was used, one counter per line, without those at zero."""
-        counters = zip(ResourceTracker.__slots__, self.resources.values(), strict=True)
+        counters = zip(ResourceTracker.__struct_fields__, self.resources.values(), strict=True)
         used = [f"{name:<24}{count:>16,}" for name, count in counters if count and name != "fees"]
         return "\n".join([f"{'fees':<24}{self.fees!s:>16}", *used])
 
@@ -196,8 +196,7 @@ class ContractTest:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Struct, frozen=True):
     """An application as it is used on one chain."""
 
     test: ContractTest

@@ -10,8 +10,10 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 
@@ -43,8 +45,7 @@ class HttpTooLarge(HttpFailed):
         self.size, self.limit = size, limit
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
+class HttpCall(Struct, frozen=True):
     """A request: its method in upper case, headers as they are to be sent."""
 
     method: str
@@ -53,8 +54,7 @@ class HttpCall:
     body: bytes = b""
 
 
-@dataclass(slots=True)
-class HttpReply:
+class HttpReply(Struct):
     """Status, headers (names in lower case, in the order of their first use) and body."""
 
     status: int = 0

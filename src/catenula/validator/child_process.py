@@ -8,9 +8,10 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.storage.engine import Claim, Store, open_store
@@ -42,8 +43,7 @@ GRACE_SECONDS = 2.0
 Report = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """Which process this is: a worker's number, or None for the front door with its port."""
 
     spec: ValidatorSpec

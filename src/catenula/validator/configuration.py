@@ -8,9 +8,10 @@ shows it. The reference's files are read and written by `catenula.validator.refe
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct, field
 
 from catenula.base.crypto import AccountPublicKey, ValidatorSecretKey
 from catenula.base.errors import DecodeError, LocalError
@@ -32,16 +33,14 @@ EVERYWHERE = "0.0.0.0"  # The address is published: clients come from anywhere.
 _SECRET_TEXT = re.compile(r"[0-9a-fA-F]{48,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(Struct, frozen=True):
     """What is logged and in which form."""
 
     form: str = "human"
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
+class ServerConfig(Struct, frozen=True):
     """Everything that makes a validator a process or several.
 
     ``address`` is what the committee publishes; ``listen`` is where the public port opens.

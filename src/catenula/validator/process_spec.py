@@ -1,8 +1,9 @@
 """What the processes of one validator are told, and its form on the pipe to their supervisor."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.codec import codec_of
 from catenula.protocol import GenesisConfig
@@ -13,8 +14,7 @@ from catenula.validator.frames import new_secret
 _GENESIS = codec_of(GenesisConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorSpec:
+class ValidatorSpec(Struct, frozen=True):
     """One validator as several processes.
 
     ``location`` is what `open_store` takes; ``folder`` is for sockets, unless the configuration has

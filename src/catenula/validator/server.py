@@ -5,9 +5,10 @@ graceful: what runs is finished, new calls are refused, subscriptions end with U
 then does whoever owns the store close it.
 """
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
 
 from catenula.base.errors import LocalError
 from catenula.execution.applications import ApplicationLoader
@@ -40,8 +41,7 @@ GRACE_SECONDS = 2.0
 """How long running calls may take when a server stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a server uses of its process; several servers of one process share it."""
 
     clock: Clock = field(default_factory=SystemClock)

@@ -9,7 +9,8 @@ after a start, the outboxes of all chains served here are looked at once, slowly
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
@@ -21,8 +22,7 @@ from catenula.validator.logs import Log
 FIRST_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class SweepOptions:
+class SweepOptions(Struct, frozen=True):
     """How often and how fast.
 
     A chain's first resend is one to two passes after it sent something; later ones become rarer by

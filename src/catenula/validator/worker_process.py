@@ -8,8 +8,9 @@ worker it stops: somebody started a second one in its place, and two are one too
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.counting import Told
 from catenula.base.errors import DecodeError
@@ -40,8 +41,7 @@ from catenula.worker import Worker, WorkerConfig
 GRACE_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Which worker of how many this is, where all of them are, and their secret."""
 
     number: int

@@ -1,7 +1,8 @@
 """Settings of a worker; the same for every chain it serves."""
 
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catenula.base.identifiers import ChainId
 from catenula.base.integers import TimeDelta
@@ -22,8 +23,7 @@ class ProcessMode(enum.Enum):
     """Never execute."""
 
 
-@dataclass(slots=True)
-class WorkerConfig:
+class WorkerConfig(Struct):
     """Settings of one worker.
 
     ``tracked_chains`` is None on a validator, which sends to every chain; on a client node it is

@@ -4,8 +4,9 @@ The driver makes the writes durable before anything else of an outcome leaves th
 (invariant S2, spec 05 §7.8).
 """
 
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from catenula.base.errors import ProtocolError
 from catenula.base.identifiers import ChainId
@@ -16,8 +17,7 @@ from catenula.storage.batch import Batch
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Actions:
+class Actions(Struct):
     """Effects to perform after the writes are durable."""
 
     cross_chain_requests: list[CrossChainRequest] = field(default_factory=list)
@@ -29,8 +29,7 @@ class Actions:
         self.notifications.extend(other.notifications)
 
 
-@dataclass(slots=True)
-class Outcome(Generic[_T]):
+class Outcome(Struct, Generic[_T]):
     """The result of one request.
 
     Exactly one of ``reply`` and ``error`` is set. ``writes`` are (partition root, batch) groups in

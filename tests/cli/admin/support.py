@@ -1,10 +1,10 @@
 """A local network with a spare validator that is not in the committee yet."""
 
 import secrets
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from catenula.base.crypto import (
     AccountSecretKey,

@@ -1,10 +1,10 @@
 """``catenula server run``: a validator in the foreground, in one process or in several."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from catenula.cli.command import Invocation, command
 from catenula.cli.server.options import CONFIG_FILE, GENESIS_FILE, STORAGE

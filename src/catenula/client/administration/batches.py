@@ -1,7 +1,8 @@
 """Files that list validators: to be queried, or to be changed (spec 08 §1.5)."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.codec import codec_of
 from catenula.base.crypto import AccountPublicKey, Secp256k1PublicKey
@@ -14,8 +15,7 @@ DEFAULT_VOTES = U64(1)
 _ACCOUNT_KEYS = codec_of(AccountPublicKey)
 
 
-@dataclass(frozen=True, slots=True)
-class QueriedValidator:
+class QueriedValidator(Struct, frozen=True):
     """A validator that is to be asked."""
 
     public_key: Secp256k1PublicKey

@@ -8,9 +8,10 @@ import asyncio
 import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from catenula.base.codec import codec_of
 from catenula.base.crypto import Secp256k1PublicKey
@@ -37,8 +38,7 @@ _NETWORKS = codec_of(NetworkDescription)
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class BenchmarkPlan:
+class BenchmarkPlan(Struct, frozen=True):
     """What is measured, and how much; ``deep_blocks`` 0 pushes nothing to the validator."""
 
     chains: tuple[ChainId, ...]
@@ -58,8 +58,7 @@ class BenchmarkPlan:
     observer_location: str = "unspecified"
 
 
-@dataclass(slots=True)
-class Benchmark:
+class Benchmark(Struct):
     """One run against one validator; `report` is complete when `run` has returned."""
 
     client: Client

@@ -4,8 +4,9 @@ Every change is a new epoch: two blocks on the admin chain, made by its owner (s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.base.integers import Epoch
@@ -33,8 +34,7 @@ Changes = Mapping[Secp256k1PublicKey, ValidatorState | None]
 """The wanted state of validators; None removes one."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangePlan:
+class ChangePlan(Struct, frozen=True):
     """What changes mean for the present committee, each part in key order."""
 
     additions: tuple[tuple[Secp256k1PublicKey, ValidatorState], ...]

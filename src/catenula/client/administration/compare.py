@@ -8,8 +8,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ChainId
@@ -47,8 +48,7 @@ SHOWN = (*COMPARED, "version", "latency")
 """All rows; the last two are for information."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What one node says; ``error`` when it could not be asked or answered wrongly."""
 
     name: str
@@ -62,8 +62,7 @@ class View:
         return {"name": self.name, "public_key": self.public_key, **rows, "error": self.error}
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """All views of a chain; the local one first."""
 
     chain_id: ChainId

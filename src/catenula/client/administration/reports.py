@@ -5,8 +5,9 @@ read them. A validator that fails a check is reported, never hidden.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from catenula.base.codec import codec_of
 from catenula.base.crypto import Secp256k1PublicKey
@@ -49,8 +50,7 @@ class Refused(ProtocolError):
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class ValidatorReport:
+class ValidatorReport(Struct, frozen=True):
     """The answers of one node; an error stands where an answer was refused."""
 
     version: VersionInfo | Refused

@@ -4,8 +4,9 @@ import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from catenula.base.integers import Amount
 from catenula.client.options import DEFAULT_OPTIONS

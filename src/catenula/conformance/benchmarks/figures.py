@@ -6,9 +6,10 @@ machine, and then it is not judged when those were not measured.
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError
 
@@ -48,8 +49,7 @@ def at_least(limit: float) -> Bar:
     return Bar(f"≥ {limit:,.4g}", False, lambda _: limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """One number about this machine; without a bar it is only reported."""
 
     name: str
@@ -61,8 +61,7 @@ def _nothing() -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+class Experiment(Struct, frozen=True):
     """A set-up that measures figures together.
 
     ``measure(folder, runs)`` yields one sample per run; ``folder`` is an empty folder on the disk

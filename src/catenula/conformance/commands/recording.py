@@ -7,9 +7,10 @@ recorded calls.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError
 from catenula.conformance.recordings import find_recording, read_recording
@@ -24,8 +25,7 @@ _LOST_HEIGHT = "A different block was already committed at this height"
 """What the reference says when a block lost against another one of its height."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCommand:
+class RecordedCommand(Struct, frozen=True):
     """One command: its arguments without the options that name files, and what came of it.
 
     ``wallet`` is the name of the folder with the wallet, None for commands without one. ``exit`` is
@@ -63,8 +63,7 @@ class Switch(NamedTuple):
 Step = Together | Switch
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedSession:
+class RecordedSession(Struct, frozen=True):
     """All commands of one run, and the shape of its network.
 
     ``committee`` is the first one: addresses in the order in which the validators are numbered;

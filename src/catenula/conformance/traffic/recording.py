@@ -6,9 +6,10 @@ wall clock.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import decode_hex
@@ -34,8 +35,7 @@ class StreamedMessage(NamedTuple):
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
+class RecordedCall(Struct, frozen=True):
     """One call to one validator; ``code`` is None for a stream that was open at the end.
 
     ``duration`` is None when there was no reply. ``place`` is what exceptions are listed by.
@@ -67,8 +67,7 @@ class Mark(NamedTuple):
 Event = RecordedCall | Mark
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTraffic:
+class RecordedTraffic(Struct, frozen=True):
     """All calls of one run in recorded order, with its history; ``keys`` are the validators'."""
 
     run: RecordedRun

@@ -9,8 +9,9 @@ preparation returns. Must not change anything.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from catenula.base.limits import (
     MAX_WASM_EXPORTS,
@@ -66,8 +67,7 @@ class Limits(NamedTuple):
     maximum: int | None
 
 
-@dataclass(slots=True)
-class Module:
+class Module(Struct):
     """What preparation needs to know of a module; ``code`` holds the bytes it was read from."""
 
     code: bytes

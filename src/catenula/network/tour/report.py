@@ -1,7 +1,8 @@
 """What the tour reports: steps and the claims that were checked, as values and as JSON data."""
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 
 class Claim(NamedTuple):
@@ -12,8 +13,7 @@ class Claim(NamedTuple):
     detail: str = ""
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """One step of the tour; ``error`` is why it could not be finished."""
 
     name: str
@@ -39,8 +39,7 @@ class Step:
         return data if self.error is None else {**data, "error": self.error}
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """All steps that were begun; ``skipped`` are the names of those that were not."""
 
     steps: list[Step] = field(default_factory=list)

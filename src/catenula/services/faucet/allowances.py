@@ -1,6 +1,6 @@
 """Who may have what and when: daily periods and the rate limit (spec 08 §3.2). Pure arithmetic."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from catenula.base.integers import MICROSECONDS_PER_SECOND, Amount, Timestamp
 
@@ -17,8 +17,7 @@ def next_daily_claim(initial_claim: Timestamp, last_period: int) -> Timestamp:
     return Timestamp(initial_claim + (last_period + 1) * DAY_US)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Struct, frozen=True):
     """The balance at the start is unlocked evenly between start and end."""
 
     start_balance: Amount

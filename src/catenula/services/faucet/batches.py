@@ -12,8 +12,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import cast
+
+from msgspec import Struct, field
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import AccountOwner, ChainId, CryptoHash
@@ -61,8 +62,7 @@ _LOST_PLACE = (
 _NO_ROUND = "The faucet's chain cannot make blocks now: too few validators agree. Try again later."
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimOutcome:
+class ClaimOutcome(Struct, frozen=True):
     """What a daily claim led to."""
 
     chain_id: ChainId
@@ -73,8 +73,7 @@ class ClaimOutcome:
 Answer = ChainDescription | ClaimOutcome
 
 
-@dataclass(eq=False, slots=True)
-class _Claim:
+class _Claim(Struct, eq=False):
     """Somebody who waits.
 
     ``attempts`` counts the blocks it failed to get into; ``was_proposed`` says that it may be in a
@@ -95,8 +94,7 @@ class _Claim:
             self.answer.set_exception(error)
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(Struct, frozen=True):
     """What the faucet gives, and how much at a time."""
 
     amount: Amount

@@ -9,8 +9,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from catenula.base.errors import DecodeError, LocalError
 from catenula.base.identifiers import AccountOwner, ChainId
@@ -36,8 +37,7 @@ _PUT_DAILY = (
 _BUSY_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedChain:
+class ClaimedChain(Struct, frozen=True):
     """The chain of an owner, and when its block was made."""
 
     owner: AccountOwner
@@ -45,8 +45,7 @@ class ClaimedChain:
     created_at: Timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class DailyClaim:
+class DailyClaim(Struct, frozen=True):
     """The last 24-hour window an owner took tokens in."""
 
     owner: AccountOwner

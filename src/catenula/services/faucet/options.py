@@ -1,7 +1,8 @@
 """Settings of a faucet (spec 08 §1.5)."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from catenula.base.integers import Amount, Timestamp
 from catenula.client.options import ListenerOptions
@@ -12,8 +13,7 @@ DEFAULT_BATCH_SIZE = 100
 NOTHING = Amount(0)
 
 
-@dataclass(frozen=True, slots=True)
-class FaucetOptions:
+class FaucetOptions(Struct, frozen=True):
     """All settings.
 
     ``amount`` is what a new chain holds; ``daily_claim_amount`` 0 switches daily claims off. With

@@ -8,8 +8,9 @@ before a handler sees it.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.limits import (
     HTTP_BODY_SECONDS,
@@ -40,8 +41,7 @@ _PREFLIGHT: HeaderList = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
+class HttpLimits(Struct, frozen=True):
     """What a client may cost."""
 
     body_bytes: int = MAX_HTTP_BODY_BYTES
@@ -61,8 +61,7 @@ class _Refused(Exception):
         self.response = response
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(Struct, frozen=True):
     pattern: re.Pattern[str]
     handlers: dict[str, Handler]
 

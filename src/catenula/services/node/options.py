@@ -1,7 +1,9 @@
 """Settings of a node service (spec 08 §2.1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from catenula.base.errors import LocalError
 from catenula.client.options import ListenerOptions
@@ -10,8 +12,7 @@ from catenula.services.node.tasks.settings import TaskSettings
 DEFAULT_PORT = 8080
 
 
-@dataclass(frozen=True, slots=True)
-class NodeServiceOptions:
+class NodeServiceOptions(Struct, frozen=True):
     """All settings.
 
     Port 0 takes any free port; without a metrics port there are no metrics. ``query_cache_size``

@@ -5,7 +5,6 @@ the reference does it, and its errors (``Failed to parse "…": …``) name the 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, cast
 
@@ -25,6 +24,7 @@ from graphql.type import (
     GraphQLList,
     GraphQLNonNull,
 )
+from msgspec import Struct, field
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.services.http.graphql.integers import widen_integers
@@ -37,8 +37,7 @@ Subscriber = Callable[[Any, dict[str, Any]], AsyncIterator[Any]]
 """``(context, arguments)`` to the values of a subscription field."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarParsers:
+class ScalarParsers(Struct, frozen=True):
     """How arguments of the interface's own scalars are read; those not named stay as they are.
 
     A parser raises `ProtocolError`; its message is shown after ``Failed to parse "NAME": ``.

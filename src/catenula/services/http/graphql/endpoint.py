@@ -9,7 +9,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +25,7 @@ from graphql import (
     subscribe,
     validate,
 )
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.limits import (
@@ -47,8 +47,7 @@ _MISSING_ROOT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """What a client asks for."""
 
     query: str

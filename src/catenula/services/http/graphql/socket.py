@@ -6,18 +6,17 @@ the time until it introduces itself. A client that reads slowly holds up only it
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from catenula.base.limits import MAX_SOCKET_OPERATIONS, SOCKET_INIT_SECONDS
 from catenula.services.http.graphql.endpoint import GraphqlEndpoint, Operation
 from catenula.services.http.messages import WebSocket, json_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(Struct, frozen=True):
     """What the messages of a protocol are called."""
 
     start: str

@@ -1,8 +1,7 @@
 """All parts of the interface, put together."""
 
-from dataclasses import replace
-
 from graphql import GraphQLSchema
+from msgspec.structs import replace
 
 from catenula.services.http.graphql.api import build_api
 from catenula.services.node.schema.blocks import BLOCKS

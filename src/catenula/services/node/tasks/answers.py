@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from catenula.base.codec import codec_of
 from catenula.base.errors import DecodeError
@@ -33,8 +33,7 @@ class BadAnswer(DecodeError):
         return self.code
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """One call of an operator; ``input`` is what the program reads."""
 
     operator: str
@@ -42,8 +41,7 @@ class Task:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Actions:
+class Actions(Struct, frozen=True):
     """What an application wants: tasks, to be asked again at a time, another cursor."""
 
     tasks: tuple[Task, ...] = ()
@@ -58,8 +56,7 @@ class Actions:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerState:
+class WorkerState(Struct, frozen=True):
     """What a controller wants of this worker; without an owner it does not know the worker."""
 
     owner: AccountOwner | None = None

@@ -12,8 +12,9 @@ without an id are under way nothing is asked, because the service matches their 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from catenula.base.errors import LocalError, ProtocolError
 from catenula.base.identifiers import ApplicationId, ChainId
@@ -53,8 +54,7 @@ def _tell_of_bug(task: asyncio.Task[None]) -> None:
         _LOGGER.error("a task processor has stopped: %s", error, exc_info=error)
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """What tasks are carried out with."""
 
     ask: Ask

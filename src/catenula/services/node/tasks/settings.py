@@ -1,16 +1,16 @@
 """Settings of task processors (spec 08 §2.1)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from catenula.base.identifiers import ApplicationId
 
 DEFAULT_RETRY_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSettings:
+class TaskSettings(Struct, frozen=True):
     """Which applications are served on the default chain, by which programs.
 
     The controller is an application that names further applications and chains. A group of tasks
