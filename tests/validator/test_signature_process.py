@@ -3,21 +3,22 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from catenula.base.crypto import SignatureScheme, SignedHash
-from catenula.network import Network
+from catenula.network import Network, NetworkChain
 from catenula.protocol import BlockProposal, ConfirmedBlockCertificate, LiteCertificate, Signatures
 from catenula.testing.keys import account_key, validator_key
 from catenula.testing.tiny_network import TinyNetwork, transfer
 from catenula.validator import signature_process
 from catenula.validator.signature_helper import are_right
-from catenula.validator.signature_packets import Request, pack
-from catenula.validator.signature_process import SignatureHelper
+from catenula.validator.signature_packets import ANSWER, Request, pack
+from catenula.validator.signature_process import SignatureHelper, signature_helper
 from catenula.worker.verified import VerifiedSignatures, signed_by_proposer, signed_by_validator
 from tests.network.support import agree
 
@@ -28,7 +29,6 @@ SCHEMES = tuple(SignatureScheme)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signature_process, "REQUESTS_BEFORE_START", 1)
-    monkeypatch.setattr(signature_process, "_cores", lambda: 2)
 
 
 def signed(number: int, *, scheme: SignatureScheme = SignatureScheme.ED25519) -> SignedHash:
@@ -51,10 +51,13 @@ async def at_the_same_time(
 
 
 async def answered(helper: SignatureHelper) -> None:
-    """Return when everything that was handed over before has been answered and noted."""
-    last, marker = VerifiedSignatures(), signed(2_000)
-    while marker not in last:
-        await at_the_same_time(helper, (last, [marker]))
+    """Return when everything that was handed over has been answered and noted."""
+    while helper.due:
+        await at_the_same_time(helper)
+
+
+def serves(helper: SignatureHelper) -> bool:
+    return helper.is_serving
 
 
 @asynccontextmanager
@@ -70,11 +73,16 @@ async def serving() -> AsyncIterator[SignatureHelper]:
 
 
 def run(scenario: Callable[[SignatureHelper], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario; nothing may go wrong in what the event loop calls by itself."""
+    failed: list[object] = []
+
     async def within() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
         async with serving() as helper:
             await asyncio.wait_for(scenario(helper), PATIENCE_SECONDS)
 
     asyncio.run(within())
+    assert failed == []
 
 
 def test_signatures_of_all_schemes_are_verified() -> None:
@@ -139,16 +147,10 @@ def test_it_starts_only_after_some_requests(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_machine_without_a_second_core_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signature_process, "_cores", lambda: 1)
-
-    async def scenario() -> None:
-        helper = SignatureHelper()
-        for _ in range(3):
-            await at_the_same_time(helper, (VerifiedSignatures(), [signed(0)]))
-        helper.wait_until_started()
-        assert helper.process is None
-
-    asyncio.run(scenario())
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert signature_helper() is None
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert signature_helper() is not None
 
 
 def test_a_helper_that_was_killed_is_not_missed() -> None:
@@ -156,12 +158,52 @@ def test_a_helper_that_was_killed_is_not_missed() -> None:
         assert helper.process is not None
         helper.process.kill()
         helper.process.wait()
-        verified = VerifiedSignatures()
         for _ in range(3):
-            await at_the_same_time(helper, (verified, [signed(1)]))
+            await at_the_same_time(helper, (VerifiedSignatures(), [signed(1)]))
+        assert not serves(helper)
+        assert helper.due == 0
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("said", [b"?", ANSWER.pack(1 << 40, True)])
+def test_a_helper_that_says_what_makes_no_sense_is_given_up(said: bytes) -> None:
+    async def scenario(helper: SignatureHelper) -> None:
+        control = helper._helper.control
+        assert control is not None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with control, theirs:
+            helper._helper._control = ours
+            theirs.send(said)
+            await at_the_same_time(helper, (VerifiedSignatures(), [signed(1)]))
+        assert not serves(helper)
+        assert helper.due == 0
+
+    run(scenario)
+
+
+def test_what_is_no_signature_does_not_end_the_helper() -> None:
+    async def scenario(helper: SignatureHelper) -> None:
+        verified = VerifiedSignatures()
+        no_point = (bytes(32), b"\x01" + bytes(97))
+        await at_the_same_time(helper, (verified, [no_point]), (verified, [(b"", b"\x00")]))
+        await answered(helper)
         assert len(verified) == 0
 
     run(scenario)
+
+
+def test_what_cannot_be_packed_is_not_owed(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as helper:
+            odd: Any = [(object(), b"")]
+            await at_the_same_time(helper, (VerifiedSignatures(), odd))
+            assert helper.due == 0
+            await answered(helper)
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_SECONDS))
+    assert "unmarshallable" in caplog.text
 
 
 def test_what_a_helper_that_hangs_owes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,15 +211,15 @@ def test_what_a_helper_that_hangs_owes_is_bounded(monkeypatch: pytest.MonkeyPatc
 
     async def scenario(helper: SignatureHelper) -> None:
         assert helper.process is not None
+        await answered(helper)
         helper.process.send_signal(signal.SIGSTOP)
         verified = VerifiedSignatures()
         for number in range(10):
             await at_the_same_time(helper, (verified, [signed(number)]))
+        assert helper.due == 4
         helper.process.send_signal(signal.SIGCONT)
-        while len(verified) < 4:
-            await at_the_same_time(helper, (VerifiedSignatures(), [signed(0)]))
         await answered(helper)
-        assert len(verified) == 4
+        assert [number for number in range(10) if signed(number) in verified] == [0, 1, 2, 3]
 
     run(scenario)
 
@@ -185,13 +227,39 @@ def test_what_a_helper_that_hangs_owes_is_bounded(monkeypatch: pytest.MonkeyPatc
 def test_a_full_channel_refuses_what_comes() -> None:
     async def scenario(helper: SignatureHelper) -> None:
         assert helper.process is not None
+        await answered(helper)
         helper.process.send_signal(signal.SIGSTOP)
         large, verified = [signed(1)] * 400, VerifiedSignatures()
         for _ in range(20):
             await at_the_same_time(helper, (verified, large))
+        assert 0 < helper.due < 20
         helper.process.send_signal(signal.SIGCONT)
         await answered(helper)
-        assert len(verified) == 1
+        assert signed(1) in verified
+        assert helper.due == 0
+
+    run(scenario)
+
+
+def test_a_helper_that_hangs_delays_the_end_little() -> None:
+    async def scenario() -> None:
+        async with serving() as helper:
+            process = helper.process
+            assert process is not None
+            process.send_signal(signal.SIGSTOP)
+        assert process.returncode == -signal.SIGKILL
+
+    asyncio.run(scenario())
+
+
+def test_losing_it_ends_it_though_there_are_copies_of_its_channel() -> None:
+    async def scenario(helper: SignatureHelper) -> None:
+        control, process = helper._helper.control, helper.process
+        assert control is not None
+        assert process is not None
+        with control.dup():  # As a process has that was forked from this one.
+            helper._lose()
+            assert process.wait(PATIENCE_SECONDS) == 0
 
     run(scenario)
 
@@ -210,40 +278,54 @@ def test_of_too_much_at_once_a_part_is_verified(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_it_serves_one_event_loop_after_the_other() -> None:
-    verified = VerifiedSignatures()
-    helper = SignatureHelper()
+    verified, helper = VerifiedSignatures(), SignatureHelper()
 
     async def begin() -> None:
         await at_the_same_time(helper, (verified, [signed(0)]))
         helper.wait_until_started()
-        # This loop ends within a turn that has begun.
-        begun = asyncio.ensure_future(helper.verify_ahead(verified, [signed(1)]))
-        await asyncio.sleep(0)
-        begun.cancel()
+
+    def begin_turn(_: object) -> None:
+        helper.verify_ahead(verified, [signed(1)]).send(None)
 
     async def go_on() -> None:
         await at_the_same_time(helper, (verified, [signed(2)]))
         await answered(helper)
 
-    asyncio.run(begin())
-    asyncio.run(asyncio.wait_for(go_on(), PATIENCE_SECONDS))
-    helper.close()
+    loop = asyncio.new_event_loop()
+    try:
+        beginning = loop.create_task(begin())
+        beginning.add_done_callback(begin_turn)
+        loop.run_until_complete(beginning)
+        loop.close()
+        assert helper._turn_of is loop  # It has ended within a turn that had begun.
+        asyncio.run(asyncio.wait_for(go_on(), PATIENCE_SECONDS))
+    finally:
+        helper.close()
     assert signed(2) in verified
 
 
 def test_a_forked_process_leaves_the_helper_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(helper: SignatureHelper) -> None:
-        verified, parent = VerifiedSignatures(), os.getpid()
+        parent = os.getpid()
         with monkeypatch.context() as patch:
             patch.setattr(os, "getpid", lambda: parent + 1)
+            assert not serves(helper)
             for _ in range(3):
-                await at_the_same_time(helper, (verified, [signed(1)]))
-        assert len(verified) == 0
-        await at_the_same_time(helper, (verified, [signed(1)]))
+                await at_the_same_time(helper, (VerifiedSignatures(), [signed(1)]))
+            helper.close()
+            assert helper.due == 0
+        assert serves(helper)
         await answered(helper)
-        assert len(verified) == 1
 
     run(scenario)
+
+
+def test_a_forked_process_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper, parent = SignatureHelper(), os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    asyncio.run(at_the_same_time(helper, (VerifiedSignatures(), [signed(1)])))
+    helper.wait_until_started()
+    assert helper.process is None
 
 
 def test_the_helper_finds_what_is_wrong() -> None:
@@ -274,14 +356,30 @@ def test_what_a_certificate_needs_is_known_once_its_chain_is_in_memory() -> None
     assert are_right(unverified)
 
 
-def test_strangers_and_too_many_signatures_are_not_verified_ahead() -> None:
-    network = TinyNetwork(validators=2)
-    committee, verified = network.committee, VerifiedSignatures()
-    certificate = network.execute(network.chain_ids[0], transfer(network.chain_ids[1]))
-    ours, stranger = certificate.signatures[0], validator_key(9).public_key()
-    with_stranger = lite_with(certificate, (ours, (stranger, ours[1])))
-    assert [item[1][65:] for item in verified.unknown(with_stranger, committee)] == [ours[0]]
-    assert verified.unknown(lite_with(certificate, (ours,) * 3), committee) == []
+def test_what_will_not_be_verified_is_not_verified_ahead() -> None:
+    network = TinyNetwork(validators=4)
+    worker, chain_id = network.node.worker, network.chain_ids[0]
+    network.node.info(chain_id)
+    worker.committees.get(worker.chain(chain_id).epoch)
+    certificate = network.execute(chain_id, transfer(network.chain_ids[1]))
+    first, *others = certificate.signatures
+    stranger = (validator_key(9).public_key(), first[1])
+    for signatures in ((stranger, *others), (first,) * 5, (first, others[0])):
+        assert worker.unverified(lite_with(certificate, signatures)) == []
+    assert worker.unverified(certificate)
+    network.node.confirm(certificate)
+    assert worker.unverified(certificate) == []
+
+
+def test_a_proposal_is_verified_ahead_where_its_chain_is_in_memory() -> None:
+    network = TinyNetwork()
+    worker, chain_id = network.node.worker, network.chain_ids[0]
+    proposal = network.sign(network.draft(chain_id, transfer(network.chain_ids[1])))
+    assert worker.unverified(proposal) == []
+    network.node.info(chain_id)
+    assert worker.unverified(proposal) == [signed_by_proposer(proposal)]
+    worker.verified.add(signed_by_proposer(proposal))
+    assert worker.unverified(proposal) == []
 
 
 def test_what_was_verified_ahead_is_not_verified_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,24 +387,23 @@ def test_what_was_verified_ahead_is_not_verified_again(monkeypatch: pytest.Monke
         raise AssertionError("verified again")
 
     network = TinyNetwork(validators=4)
-    committee, verified = network.committee, VerifiedSignatures()
-    draft = network.draft(network.chain_ids[0], transfer(network.chain_ids[1]))
-    proposal, certificate = network.sign(draft), network.confirmed(network.stage(draft))
+    node, chain_id = network.node, network.chain_ids[0]
+    node.info(chain_id)
+    draft = network.draft(chain_id, transfer(network.chain_ids[1]))
+    block = network.stage(draft)
     with monkeypatch.context() as patch:
         patch.setattr("catenula.worker.verified.check_signature", refuse)
         patch.setattr(BlockProposal, "verify_signature", refuse)
-        for item in (signed_by_proposer(proposal), *verified.unknown(certificate, committee)):
-            verified.add(item)
-        verified.check_proposal(proposal)
-        verified.check(
-            certificate.lite_value,
-            certificate.round,
-            certificate.signatures,
-            committee=committee,
-        )
-        other = proposal.replace(content=proposal.content.replace(block=draft.replace(height=7)))
         with pytest.raises(AssertionError, match="verified again"):
-            verified.check_proposal(other)
+            node.propose(network.sign(draft))
+        node.info(chain_id)
+        for request in (network.sign(draft), network.validated(block), network.confirmed(block)):
+            for item in node.worker.unverified(request):
+                node.worker.verified.add(item)
+        node.propose(network.sign(draft))
+        node.lock(network.validated(block))
+        node.confirm(network.confirmed(block))
+    assert node.info(chain_id).next_block_height == 1
 
 
 def test_a_verdict_is_for_one_hash_signer_and_signature() -> None:
@@ -324,28 +421,66 @@ def test_a_verdict_is_for_one_hash_signer_and_signature() -> None:
 # In a network
 
 
-def helper_of(network: Network) -> SignatureHelper:
-    return network.embedded.signatures
+class Noted(NamedTuple):
+    """What was asked on whose behalf."""
+
+    verified: VerifiedSignatures
+    signed: list[SignedHash]
+
+
+async def blocks(sender: NetworkChain, recipient: NetworkChain, count: int) -> None:
+    for _ in range(count):
+        await sender.transfer(recipient, 1)
+
+
+def test_validators_have_proposals_and_certificates_verified_for_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noted: list[Noted] = []
+    ahead = SignatureHelper.verify_ahead
+
+    async def note(
+        helper: SignatureHelper, verified: VerifiedSignatures, signed: list[SignedHash]
+    ) -> None:
+        noted.append(Noted(verified, signed))
+        await ahead(helper, verified, signed)
+
+    async def scenario() -> None:
+        async with await Network.start() as network:
+            alice, bob = await network.wallet("alice", 100), await network.wallet("bob")
+            await alice.chain.transfer(bob.chain, 1)
+            await network.settled()
+            monkeypatch.setattr(SignatureHelper, "verify_ahead", note)
+            await alice.chain.transfer(bob.chain, 1)
+            await network.settled()
+            for validator in network.validators:
+                assert validator.driver is not None
+                verified = validator.driver.worker.verified
+                asked = [item for item in noted if item.verified is verified]
+                # A proposal, and two certificates without the validator's own votes.
+                assert [len(item.signed) for item in asked] in ([1, 3, 3], [1, 2, 3], [1, 2, 2])
+                assert are_right([signed for item in asked for signed in item.signed])
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_SECONDS))
 
 
 def test_a_network_makes_blocks_with_and_without_its_helper() -> None:
     async def scenario() -> None:
         async with await Network.start() as network:
             alice, bob = await network.wallet("alice", 100), await network.wallet("bob")
-            await alice.chain.transfer(bob.chain, 1)
-            helper = helper_of(network)
+            await blocks(alice.chain, bob.chain, 1)
+            helper = network.embedded.signatures
+            assert helper is not None
             helper.wait_until_started()
             process = helper.process
             assert process is not None
-            for _ in range(5):
-                await alice.chain.transfer(bob.chain, 1)
-            assert process.poll() is None
+            await blocks(alice.chain, bob.chain, 5)
+            assert serves(helper)
             process.kill()
             process.wait()
-            for _ in range(5):
-                await alice.chain.transfer(bob.chain, 1)
+            await blocks(alice.chain, bob.chain, 5)
+            assert not serves(helper)
             await agree(network)
             assert await alice.chain.balance() == 89
-        assert helper.process is None
 
     asyncio.run(asyncio.wait_for(scenario(), PATIENCE_SECONDS))

@@ -69,7 +69,7 @@ MAX_REMEMBERED_REFUSALS = 100
 MAX_VERIFIED_SIGNATURES = 20_000
 """Signatures a node remembers to have made or verified."""
 
-MAX_REQUESTS_VERIFIED_AHEAD = 512
+MAX_REQUESTS_VERIFIED_AHEAD = 128
 """Requests whose signatures a helper process has yet to verify; others are verified as they run."""
 
 MAX_SUBSCRIBER_QUEUE = 10_000

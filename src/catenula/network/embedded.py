@@ -26,7 +26,7 @@ from catenula.transport.validator_node import ValidatorNode
 from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.default_applications import default_applications
-from catenula.validator.signature_process import SignatureHelper
+from catenula.validator.signature_process import signature_helper
 from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
 
 
@@ -47,7 +47,7 @@ class EmbeddedNetwork:
         if folder is not None:
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self.commit_threads = CommitThreads()
-        self.signatures = SignatureHelper()
+        self.signatures = signature_helper()
         surroundings = Surroundings(clock, applications, self.commit_threads, self.signatures)
         self.validators = [
             EmbeddedValidator(
@@ -84,10 +84,13 @@ class EmbeddedNetwork:
 
     async def stop_all(self) -> None:
         """Stop every validator; what is on disk stays."""
-        for validator in self.validators:
-            await validator.stop()
-        self.commit_threads.close()
-        self.signatures.close()
+        try:
+            for validator in self.validators:
+                await validator.stop()
+            self.commit_threads.close()
+        finally:
+            if self.signatures is not None:
+                self.signatures.close()
 
     async def settled(self) -> None:
         """Return when no message is on its way between chains of any running validator."""

@@ -1,8 +1,9 @@
 """Processes that take work from this one: started when it pays, ended with it.
 
 A helper finds the same modules as its owner and gets one end of a *control* channel, a socket that
-keeps packets apart; it says `READY` when it serves and ends when the other end is closed. Where
-there is none, or it has gone, its owner does the work itself.
+keeps packets apart; it says `READY` when it serves, and ends when its owner closes the other end or
+has ended, and with it all processes that were forked from it. Where there is no helper, or it has
+gone, its owner does the work itself.
 """
 
 import os
@@ -27,11 +28,20 @@ import_module(sys.argv[1]).main(int(sys.argv[2]))
 
 
 class HelperProcess:
-    """One helper of this process, whose module has a ``main`` that takes a descriptor."""
+    """One helper of this process, whose module has a ``main`` that takes a descriptor.
 
-    def __init__(self, module: str, *, starts_after: int) -> None:
-        """A program that ends soon needs no helper: it starts after so many calls of `count`."""
+    Another process that was forked from this one has none.
+    """
+
+    def __init__(
+        self, module: str, *, starts_after: int, patience_seconds: float = LONGEST_WAIT_SECONDS
+    ) -> None:
+        """A program that ends soon needs no helper: it starts after so many calls of `count`.
+
+        One that has not ended in time after `close` is killed.
+        """
         self._module, self._starts_after = module, starts_after
+        self._patience_seconds = patience_seconds
         self._counted = 0
         self._starter: Thread | None = None
         self._owner_pid = os.getpid()
@@ -40,18 +50,27 @@ class HelperProcess:
         """The process, once it has been started."""
 
     @property
+    def _is_ours(self) -> bool:
+        return os.getpid() == self._owner_pid
+
+    @property
     def control(self) -> socket.socket | None:
-        """The channel to a helper that serves; None in a process forked from its owner."""
-        return self._control if os.getpid() == self._owner_pid else None
+        """The channel to a helper that serves."""
+        return self._control if self._is_ours else None
 
     def count(self) -> None:
         """Something was done here that a helper could have done."""
+        if not self._is_ours:
+            return
         self._counted += 1
         if self._counted == self._starts_after:
-            starter = Thread(target=self._start, name="helper", daemon=True)
-            with suppress(RuntimeError):  # No more threads, or the program ends.
-                starter.start()
-                self._starter = starter
+            self._starter = Thread(target=self._start, name="helper", daemon=True)
+            try:
+                self._starter.start()
+            except RuntimeError:  # No more threads, or the program ends.
+                self._starter = None
+        elif self.process is not None:
+            self.process.poll()  # One that was lost may have ended only later.
 
     def _start(self) -> None:
         """On a thread: start the process and wait until it serves."""
@@ -63,10 +82,13 @@ class HelperProcess:
             return  # Not every system has sockets of this kind.
         with theirs:
             self.process = _spawn(self._module, theirs)
-        if self.process is not None and _is_ready(ours):
+        if self.process is None:
+            ours.close()
+        elif _is_ready(ours):
             self._control = ours
         else:
-            ours.close()
+            _hang_up(ours)
+            self._wait_for(self.process)
 
     def wait_until_started(self) -> None:
         """Return when a process that is being started serves, or has failed to."""
@@ -75,26 +97,35 @@ class HelperProcess:
             self._starter = None
 
     def lose(self) -> None:
-        """The helper has gone; it is not started again."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        """The helper has gone, or cannot be used any more; it is not started again."""
+        control, self._control = self.control, None
+        if control is not None:
+            _hang_up(control)
         if self.process is not None:
             self.process.poll()
 
     def close(self) -> None:
-        """End the process, which nobody uses any more, unless it is another process's."""
+        """End the process, which nobody uses any more."""
+        if not self._is_ours:
+            return
         self.wait_until_started()
-        is_ours = os.getpid() == self._owner_pid
-        if self._control is not None:
-            with self._control, suppress(OSError):
-                if is_ours:
-                    # A process that was forked from this one may have a copy of the socket.
-                    self._control.shutdown(socket.SHUT_RDWR)
-            self._control = None
-        if self.process is not None and is_ours:
-            _wait_for(self.process)
+        self.lose()
+        if self.process is not None:
+            self._wait_for(self.process)
         self.process, self._counted = None, 0
+
+    def _wait_for(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(self._patience_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _hang_up(control: socket.socket) -> None:
+    """End the channel, even where a process that was forked from this one has a copy of it."""
+    with control, suppress(OSError):
+        control.shutdown(socket.SHUT_RDWR)
 
 
 def _spawn(module: str, control: socket.socket) -> subprocess.Popen[bytes] | None:
@@ -119,11 +150,3 @@ def _is_ready(control: socket.socket) -> bool:
         return False
     finally:
         control.setblocking(False)
-
-
-def _wait_for(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(LONGEST_WAIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

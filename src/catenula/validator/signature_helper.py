@@ -9,7 +9,8 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 
-from catenula.base.crypto import AccountSignature, SignatureInvalid, SignedHash
+from catenula.base.crypto import AccountSignature, SignedHash
+from catenula.base.errors import ProtocolError
 from catenula.validator.helper_process import READY
 from catenula.validator.signature_packets import ANSWER, MAX_PACKET_BYTES, unpack
 
@@ -19,7 +20,8 @@ def are_right(signed: Sequence[SignedHash]) -> bool:
     try:
         for digest, signature in signed:
             AccountSignature(signature).verify(digest)
-    except SignatureInvalid:
+    except (ProtocolError, TypeError, ValueError):
+        # Wrong, or no signature at all: the one who asked finds out what it is.
         return False
     return True
 

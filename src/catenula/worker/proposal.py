@@ -17,6 +17,7 @@ from catenula.protocol import (
     OriginalRegular,
 )
 from catenula.worker.step import Step, found_only
+from catenula.worker.verified import signed_by_proposer
 
 
 def handle_block_proposal(step: Step, proposal: BlockProposal) -> ChainInfoResponse:
@@ -36,7 +37,8 @@ def handle_block_proposal(step: Step, proposal: BlockProposal) -> ChainInfoRespo
 def _vote_on(step: Step, proposal: BlockProposal) -> None:
     chain, block = step.chain, proposal.content.block
     validity.check_shape(proposal)
-    step.node.verified.check_proposal(proposal)
+    if signed_by_proposer(proposal) not in step.node.verified:
+        validity.check_signature(proposal)
     validity.check_chaining(chain.tip, block)
     committee = chain.current_committee()
     validity.check_epoch(chain.chain_id, chain.epoch, block.epoch)

@@ -4,7 +4,12 @@ A node's own memory, never shared with another node: a validator's own vote insi
 votes that a client checked while it collected them, and what the node has had verified ahead.
 """
 
-from catenula.base.crypto import Secp256k1PublicKey, Secp256k1Signature, SignedHash
+from catenula.base.crypto import (
+    Secp256k1PublicKey,
+    Secp256k1Signature,
+    SignatureScheme,
+    SignedHash,
+)
 from catenula.base.identifiers import CryptoHash
 from catenula.base.limits import MAX_VERIFIED_SIGNATURES
 from catenula.protocol import (
@@ -22,7 +27,7 @@ from catenula.protocol.committee import Committee
 
 BlockCertificate = LiteCertificate | ValidatedBlockCertificate | ConfirmedBlockCertificate
 
-_SCHEME = b"\x01"
+_SCHEME = bytes((SignatureScheme.SECP256K1,))
 """What an account signature of the validators' scheme begins with."""
 
 
@@ -70,26 +75,22 @@ class VerifiedSignatures:
             if signed not in recent and signed not in older:
                 check_signature(validator, signature, digest)
 
-    def check_proposal(self, proposal: BlockProposal) -> None:
-        """Raise `SignatureInvalid` unless the proposer signed the content."""
-        if signed_by_proposer(proposal) not in self:
-            proposal.verify_signature()
-
     def unknown(self, certificate: BlockCertificate, committee: Committee) -> list[SignedHash]:
-        """What `check` would have to verify; nothing if it will refuse the certificate anyway."""
+        """What `check` would have to verify.
+
+        Nothing where it refuses signers outside of the committee, too many or too few of them.
+        """
         signatures = certificate.signatures
-        if len(signatures) > len(committee.validators):
+        weights = [committee.weight(validator) for validator, _ in signatures]
+        is_plausible = all(weights) and sum(weights) >= committee.quorum_threshold
+        if not is_plausible or len(signatures) > len(committee.validators):
             return []
         if isinstance(certificate, LiteCertificate):
             value = certificate.value
         else:
             value = certificate.lite_value
         digest = vote_hash(value.value_hash, certificate.round, value.kind)
-        signed = [
-            (digest, _SCHEME + signature + validator)
-            for validator, signature in signatures
-            if committee.weight(validator)
-        ]
+        signed = [signed_by_validator(digest, *entry) for entry in signatures]
         return [item for item in signed if item not in self]
 
 

@@ -222,16 +222,20 @@ class Worker:
         return len(self._chains)
 
     def unverified(self, request: BlockProposal | BlockCertificate) -> list[SignedHash]:
-        """The signatures a request will have verified here, as far as what is in memory tells.
+        """Signatures that a request is going to have verified, as far as what is in memory tells.
 
-        None for a certificate of a chain that is not in memory. Changes nothing.
+        No more than a guess: some may be missing (those of an original proposal are), some may turn
+        out not to be needed. Changes nothing, and reads only chains that are in memory.
         """
         if isinstance(request, BlockProposal):
             signed = signed_by_proposer(request)
-            return [] if signed in self.verified else [signed]
+            is_needed = request.content.block.chain_id in self._chains
+            return [signed] if is_needed and signed not in self.verified else []
         value = request.value
         chain = self._chains.get(value.chain_id)
-        committee = None if chain is None else self.committees.known(chain.epoch)
+        if chain is None or (isinstance(value, Block) and value.height < chain.next_block_height):
+            return []  # Blocks that are known are not even verified.
+        committee = self.committees.known(chain.epoch)
         return [] if committee is None else self.verified.unknown(request, committee)
 
     def told(self) -> Told:
