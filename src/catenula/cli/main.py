@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from catenula import __version__
+from catenula.base.collector import relax_collector
 from catenula.cli.command import AS_JSON
 from catenula.cli.errors import ERROR_ROOTS, Failure, failure_of
 from catenula.cli.global_options import GlobalOptions, click_options
@@ -32,6 +33,7 @@ class MainGroup(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
         ctx.obj = ctx.obj or GlobalOptions()
+        relax_collector()
         try:
             return super().invoke(ctx)
         except ERROR_ROOTS as error:

@@ -4,11 +4,14 @@
 both. Nothing in production needs this layer.
 """
 
-from catenula.network.chain import NetworkChain, Receipt
-from catenula.network.configuration import NetworkShape
-from catenula.network.network import Network
-from catenula.network.sync import SyncChain, SyncNetwork, SyncWallet
-from catenula.network.wallet import NetworkWallet
+from catenula.base.collector import collector_paused
+
+with collector_paused():
+    from catenula.network.chain import NetworkChain, Receipt
+    from catenula.network.configuration import NetworkShape
+    from catenula.network.network import Network
+    from catenula.network.sync import SyncChain, SyncNetwork, SyncWallet
+    from catenula.network.wallet import NetworkWallet
 
 __all__ = [
     "Network",

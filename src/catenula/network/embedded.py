@@ -5,11 +5,11 @@
 and keys, one store per validator, one per wallet.
 """
 
-import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from catenula.base.collector import relax_collector
 from catenula.base.crypto import Secp256k1PublicKey
 from catenula.execution.applications import ApplicationLoader
 from catenula.network.configuration import (
@@ -27,7 +27,7 @@ from catenula.validator.clock import Clock, SystemClock
 from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.default_applications import default_applications
 from catenula.validator.signature_process import signature_helper
-from catenula.validator.tuning import GC_THRESHOLDS, SWITCH_INTERVAL_SECONDS
+from catenula.validator.tuning import SWITCH_INTERVAL_SECONDS
 
 
 class EmbeddedNetwork:
@@ -42,7 +42,7 @@ class EmbeddedNetwork:
         applications: ApplicationLoader,
     ) -> None:
         self.configuration, self.folder = configuration, folder
-        gc.set_threshold(*GC_THRESHOLDS)
+        relax_collector()
         self.clock, self.applications = clock, applications
         if folder is not None:
             sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

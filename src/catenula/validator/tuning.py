@@ -1,19 +1,16 @@
 """Settings of the interpreter that validators need (docs/performance.md)."""
 
-import gc
 import sys
+
+from catenula.base.collector import relax_collector
 
 SWITCH_INTERVAL_SECONDS = 0.001
 """Threads that commit or run guests need the interpreter for moments; with the default of 5 ms one
 that computes for long could keep the event loop waiting each time. Shorter ones cost more than they
 bring: the event loop lets go of the interpreter by itself whenever it checks a signature."""
 
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Blocks and certificates in caches are immutable and acyclic, but the collector looks at all of
-them in every full pass; with the default thresholds that costs a fifth of the work."""
-
 
 def tune_process() -> None:
     """Settings of the interpreter for a process that is a validator or a part of one."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    gc.set_threshold(*GC_THRESHOLDS)
+    relax_collector()
