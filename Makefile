@@ -14,7 +14,7 @@ RECORDED := tests/conformance/data
 SHARED := ../shared/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit conformance conformance-shared interop check format bench soak clean
+.PHONY: help setup run test unit conformance conformance-shared interop check format bench fuzz soak clean
 
 help:
 	@echo "make run      start a network of four validators and show what it can do"
@@ -22,6 +22,7 @@ help:
 	@echo "make interop  drive the official web client and command line against our networks"
 	@echo "make check    lint, format, types, layers and house rules"
 	@echo "make bench    measure this machine (docs/performance.md)"
+	@echo "make fuzz     property tests with many other examples"
 	@echo "make soak     kill processes under load, many times (docs/reliability.md)"
 	@echo "make format   rewrite the sources in the house format"
 	@echo "make setup    make .venv (the others call it when needed)"
@@ -75,6 +76,11 @@ format: setup
 
 bench: setup
 	$(BIN)/catenula bench $(if $(JSON),--json $(JSON))
+
+# Property tests with ten times as many examples, others in every run.
+fuzz: setup
+	$(BIN)/python -m pytest -q -n 2 --hypothesis-profile fuzz \
+		$$(grep -rl --include='test_*.py' '^from hypothesis' tests) $(PYTEST_ARGS)
 
 soak: setup
 	$(BIN)/python -m pytest -v -s --kills $(KILLS) --hypothesis-profile soak tests/process $(PYTEST_ARGS)

@@ -27,6 +27,7 @@ settings.register_profile(
 settings.register_profile(
     "soak", settings.get_profile("default"), max_examples=3000, derandomize=False
 )
+settings.register_profile("fuzz", settings.get_profile("soak"), max_examples=600)
 settings.load_profile("default")
 
 
