@@ -1,6 +1,7 @@
 """Shared by all tests: where recordings lie, how long to look for trouble."""
 
 import pkgutil
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import catenula
+from catenula.base.limits import MIN_RECURSION_LIMIT
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_VECTORS = REPOSITORY.parent / "shared" / "vectors"
@@ -39,11 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Load every module now.
+    """Load every module now, and make the stack as deep as the engine makes it.
 
     Hypothesis makes use of the constants in the modules that are loaded; one that is loaded in the
-    middle of a test would make the runs of one example differ (`FlakyStrategyDefinition`).
+    middle of a test would make the runs of one example differ (`FlakyStrategyDefinition`). Nor may
+    a test change the recursion limit, which the first engine of a process does.
     """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), MIN_RECURSION_LIMIT))
     for module in pkgutil.walk_packages(catenula.__path__, "catenula."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
