@@ -28,6 +28,7 @@ from catenula.storage.memory import MemoryStore
 from catenula.testing.clock import ManualClock
 from catenula.testing.keys import account_key, predictable_bytes
 from catenula.transport.validator_node import ValidatorNode
+from tests.loops import to_its_end
 
 T = TypeVar("T")
 TEN = tokens(10)
@@ -40,7 +41,7 @@ def asynchronous(
 
     @wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))
+        asyncio.run(to_its_end(test(*arguments, **named)))
 
     return run
 
