@@ -12,7 +12,6 @@ from catenula.network import Network
 from catenula.network.amounts import tokens_of
 from catenula.network.inspection import balance_on, supply_on, tips_on
 from catenula.protocol import ChainOwnership, TimeoutConfig
-from tests.loops import to_its_end
 
 PATIENCE_SECONDS = 60.0
 SHORT_ROUND = TimeDelta(150_000)
@@ -28,8 +27,7 @@ def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...
 
     @wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
-        test_itself = asyncio.wait_for(test(*arguments, **named), PATIENCE_SECONDS)
-        asyncio.run(to_its_end(test_itself))
+        asyncio.run(asyncio.wait_for(test(*arguments, **named), PATIENCE_SECONDS))
 
     return run
 
