@@ -1,26 +1,32 @@
 """A failing disk or a crash of the client never executes a request twice (K3, K4)."""
 
 import asyncio
+from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
+from catenula.base.crypto import AccountSignature
 from catenula.base.errors import InvariantViolation, LocalError
 from catenula.base.identifiers import AccountOwner
 from catenula.base.integers import tokens
 from catenula.client import ChainClient, Client, Committed, Conflict, NoQuorum
 from catenula.client.candidate import Candidate, make_proposal
+from catenula.client.errors import MissingKey
+from catenula.client.signers import Signer, missing_key
 from catenula.client.staging import stage_new_block
 from catenula.client.synchronize import take_lock
 from catenula.protocol import (
     Account,
+    BlockProposal,
     ChainInfoQuery,
     ChainOwnership,
     LockingRegular,
     Round,
     Transfer,
 )
-from catenula.storage.engine import open_store
+from catenula.storage.engine import Fence, Group, open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore
 from tests.client.world import World, asynchronous, committed, owner
@@ -188,3 +194,94 @@ async def test_a_second_proposal_in_a_round_is_never_signed() -> None:
     assert await make_proposal(context, session, signing[0], round_=round_) == first
     with pytest.raises(InvariantViolation, match="K2"):
         await make_proposal(context, session, signing[1], round_=round_)
+
+
+class Answer(Enum):
+    """What a signer does when it is asked."""
+
+    SIGNS = "signs"
+    REFUSES = "refuses"
+    HANGS = "hangs"
+
+
+class SlowWallet:
+    """A signer, and the writes of a wallet, which a test holds up."""
+
+    def __init__(self, signer: Signer, answer: Answer) -> None:
+        self._signer, self._answer = signer, answer
+        self.asked, self.stored = asyncio.Event(), asyncio.Event()
+        self.failure: LocalError | None = None
+
+    async def contains_key(self, account: AccountOwner) -> bool:
+        return await self._signer.contains_key(account)
+
+    async def sign(self, account: AccountOwner, digest: bytes) -> AccountSignature:
+        self.asked.set()
+        if self._answer is Answer.REFUSES:
+            raise missing_key(account)
+        if self._answer is Answer.HANGS:
+            await asyncio.Event().wait()
+        return await self._signer.sign(account, digest)
+
+    async def commit(self, groups: Sequence[Group], fence: Fence | None = None) -> None:
+        await self.stored.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+async def proposing(answer: Answer) -> tuple[SlowWallet, asyncio.Task[BlockProposal]]:
+    """A proposal that is being stored while the signer is asked."""
+    world = World()
+    _, chain = await start(world, FaultyStore(MemoryStore("memory:")))
+    context = chain.context
+    slow = context.signer = SlowWallet(context.signer, answer)
+    context.wallet._committer.commit = slow.commit  # type: ignore[method-assign]  # Held up.
+    operation = Transfer(AccountOwner.CHAIN, Account.chain(world.root), tokens(1))
+    staged = await stage_new_block(context, chain.session, (operation,), blobs=())
+    candidate = Candidate(staged.block, (), owner(1))
+    making = make_proposal(context, chain.session, candidate, round_=Round.multi_leader(0))
+    task = asyncio.ensure_future(making)
+    await slow.asked.wait()
+    return slow, task
+
+
+async def idle() -> None:
+    """Let everything happen that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@asynchronous
+async def test_a_proposal_is_signed_while_it_is_stored_and_comes_out_afterwards() -> None:
+    """Invariants K2, K3: before it is durable, nobody gets the signature."""
+    slow, task = await proposing(Answer.SIGNS)
+    await idle()
+    assert not task.done()
+    slow.stored.set()
+    proposal = await task
+    proposal.signature.verify(proposal.content.hash)
+
+
+@asynchronous
+async def test_a_signer_that_refuses_meanwhile_is_heard_once_all_is_stored() -> None:
+    slow, task = await proposing(Answer.REFUSES)
+    await idle()
+    assert not task.done()
+    slow.stored.set()
+    with pytest.raises(MissingKey):
+        await task
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_what_cannot_be_stored_is_not_proposed_whatever_the_signer_says(answer: Answer) -> None:
+    @asynchronous
+    async def run() -> None:
+        slow, task = await proposing(answer)
+        slow.failure = LocalError("the disk is full", retryable=False)
+        slow.stored.set()
+        with pytest.raises(LocalError, match="full"):
+            await task
+        await idle()
+        assert not [left for left in asyncio.all_tasks() if "sign" in repr(left.get_coro())]
+
+    run()

@@ -1,13 +1,15 @@
 """Which block to propose next, and as what (spec 07 §9.2 steps 3-7).
 
 Invariants kept: K2 (the last signed proposal of a chain is remembered with its round), K3 (the
-proposal is stored before it is signed and sent), K5 (a locked block goes before a new one).
+proposal is stored before it is sent), K5 (a locked block goes before a new one).
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec import Struct
 
+from catenula.base.crypto import AccountSignature
 from catenula.base.errors import invariant
 from catenula.base.identifiers import AccountOwner
 from catenula.chain.chain_state import ChainState
@@ -196,7 +198,7 @@ def _cannot_propose(
 async def make_proposal(
     context: ClientContext, session: ChainSession, candidate: Candidate, *, round_: Round
 ) -> BlockProposal:
-    """Store the proposal, then sign it; the local node hears of it where it has to.
+    """Store and sign the proposal; the local node hears of it where it has to.
 
     In multi-leader rounds sending the same proposal again is harmless, so that the local node need
     not know of it; elsewhere its chain manager must, to retry in the right way.
@@ -210,15 +212,36 @@ async def make_proposal(
     is_new = before is None or (before.height, before.round) != (signed.height, signed.round)
     invariant(is_new or before == signed, "K2", chain_id=session.chain_id, round=round_)
     row = ProposalRow(pending, signed)
-    if context.wallet.proposal(session.chain_id) != row:
-        await context.wallet.put_proposal(session.chain_id, row)
+    if context.wallet.proposal(session.chain_id) == row:
+        signature = await context.signer.sign(candidate.owner, content.hash)
+    else:
+        signature = await _store_and_sign(context, candidate, content, row)
     if candidate.blobs:
         await context.local.store_blobs(candidate.blobs)
-    signature = await context.signer.sign(candidate.owner, content.hash)
     proposal = BlockProposal(content, signature, candidate.original)
     if not round_.is_multi_leader:
         await context.local.take_proposal(proposal)
     return proposal
+
+
+async def _store_and_sign(
+    context: ClientContext, candidate: Candidate, content: ProposalContent, row: ProposalRow
+) -> AccountSignature:
+    """The signature of what ``row`` remembers, once that is durable.
+
+    A wallet of our own is written to meanwhile: a signature that nobody gets is no proposal (K2).
+    """
+    chain_id, owner = content.block.chain_id, candidate.owner
+    if not context.wallet.stores_in_background:
+        await context.wallet.put_proposal(chain_id, row)
+        return await context.signer.sign(owner, content.hash)
+    signing = asyncio.ensure_future(context.signer.sign(owner, content.hash))
+    try:
+        await context.wallet.put_proposal(chain_id, row)
+    except BaseException:
+        signing.cancel()  # Nobody asks any more whether there was a key either.
+        raise
+    return await signing
 
 
 def published_blobs(candidate: Candidate) -> dict[BlobId, BlobContent]:

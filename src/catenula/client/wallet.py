@@ -207,6 +207,11 @@ class Wallet:
 
     # Proposals
 
+    @property
+    def stores_in_background(self) -> bool:
+        """Whether something can be done while a row is stored, which only the disk can refuse."""
+        return self._ownership is None and not self._committer.inline
+
     def proposal(self, chain_id: ChainId) -> ProposalRow:
         """What is in flight for a chain."""
         if self._ownership is not None:
