@@ -20,10 +20,11 @@ from catenula.storage import DELETE, DELETE_PREFIX, PUT, Batch
 from catenula.storage.engine import Claim, Fence, Group, Store, open_store
 from catenula.storage.file_locks import OwnerLock, StoreInUse, with_patience
 from catenula.validator import commit_process, commit_threads
-from catenula.validator.commit_packets import MAX_COMMIT_BYTES, pack, unpack
+from catenula.validator.commit_packets import pack, unpack
 from catenula.validator.commit_process import CommitHelper
 from catenula.validator.commit_threads import COMMITS_REMEMBERED, CommitThreads
 from catenula.validator.committer import GroupCommitter, committer_for
+from catenula.validator.helper_process import MAX_PACKET_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +176,7 @@ def test_an_error_is_met_again_and_told_by_the_store_itself(tmp_path: Path) -> N
 
 def test_what_is_large_or_has_a_fence_is_committed_here(tmp_path: Path) -> None:
     async def scenario(made: Scene) -> None:
-        large = b"x" * MAX_COMMIT_BYTES
+        large = b"x" * MAX_PACKET_BYTES
         await made.put(b"large", large)
         await made.committer.commit(put(b"fenced"), Fence(b"scope", 1))
         await made.put(b"small")

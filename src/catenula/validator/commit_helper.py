@@ -23,13 +23,8 @@ from pathlib import Path
 
 from catenula.storage.engine import Group
 from catenula.storage.sqlite_writer import SqliteWriter, connect
-from catenula.validator.commit_packets import (
-    MAX_COMMIT_BYTES,
-    MAX_PATH_BYTES,
-    SECONDS,
-    unpack,
-)
-from catenula.validator.helper_process import READY
+from catenula.validator.commit_packets import MAX_PATH_BYTES, SECONDS, unpack
+from catenula.validator.helper_process import MAX_PACKET_BYTES, READY
 
 
 class _Served:
@@ -43,7 +38,7 @@ class _Served:
     def serve(self) -> bool:
         """Commit what has come; False when the channel has ended or the commit failed."""
         try:
-            packet = self.channel.recv(MAX_COMMIT_BYTES)
+            packet = self.channel.recv(MAX_PACKET_BYTES)
             if packet:
                 self.channel.send(SECONDS.pack(self._commit(unpack(packet))))
         except (sqlite3.Error, OSError):

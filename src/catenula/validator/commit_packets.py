@@ -12,20 +12,17 @@ from collections.abc import Sequence
 
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Group
+from catenula.validator.helper_process import packed
 
-MAX_COMMIT_BYTES = 64 << 10
-"""Larger commits are not handed to the helper: a packet has to fit into a socket's buffer."""
 MAX_PATH_BYTES = 4096
 
 SECONDS = struct.Struct("=d")
 """The packet that says how long a commit took."""
-_PLAIN = 2
-"""The form of `marshal` that looks for no repetitions."""
 
 
 def pack(groups: Sequence[Group]) -> bytes:
     """The packet of one commit."""
-    return marshal.dumps([(root, batch.operations) for root, batch in groups], _PLAIN)
+    return packed([(root, batch.operations) for root, batch in groups])
 
 
 def unpack(packet: bytes) -> list[Group]:

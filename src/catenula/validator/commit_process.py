@@ -12,8 +12,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from catenula.storage.engine import Group, Loan, Store
-from catenula.validator.commit_packets import MAX_COMMIT_BYTES, SECONDS, pack
-from catenula.validator.helper_process import LONGEST_WAIT_SECONDS, HelperProcess
+from catenula.validator.commit_packets import SECONDS, pack
+from catenula.validator.helper_process import (
+    LONGEST_WAIT_SECONDS,
+    MAX_PACKET_BYTES,
+    HelperProcess,
+)
 
 COMMITS_BEFORE_START = 200
 """Commits a process makes on its own threads: a program that ends soon needs no helper."""
@@ -41,7 +45,7 @@ class StoreChannel:
             return False
         try:
             packet = pack(groups)
-            if len(packet) > MAX_COMMIT_BYTES:
+            if len(packet) > MAX_PACKET_BYTES:
                 return False
             self._channel.send(packet)
         except (OSError, ValueError):

@@ -3,20 +3,27 @@
 A helper finds the same modules as its owner and gets one end of a *control* channel, a socket that
 keeps packets apart; it says `READY` when it serves, and ends when its owner closes the other end or
 has ended, and with it all processes that were forked from it. Where there is no helper, or it has
-gone, its owner does the work itself.
+gone, its owner does the work itself. Work is handed over in packets of plain values (`packed`).
 """
 
+import marshal
 import os
 import socket
 import subprocess
 import sys
 from contextlib import suppress
 from threading import Thread
+from typing import Any
 
 READY = b"ready"
 """The first packet from a helper."""
 LONGEST_WAIT_SECONDS = 10.0
 """For a helper to start, to let go of something, and to end."""
+
+MAX_PACKET_BYTES = 64 << 10
+"""A packet has to fit into a socket's buffer."""
+_PLAIN = 2
+"""The form of `marshal` that looks for no repetitions."""
 
 _PROGRAM = """
 import sys
@@ -25,6 +32,11 @@ from importlib import import_module
 import_module(sys.argv[1]).main(int(sys.argv[2]))
 """
 """Finds the same modules as this process, wherever it runs."""
+
+
+def packed(values: list[Any]) -> bytes:
+    """A packet of tuples, lists, numbers and bytes, for a process with the same interpreter."""
+    return marshal.dumps(values, _PLAIN)
 
 
 class HelperProcess:

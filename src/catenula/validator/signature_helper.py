@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from catenula.base.crypto import AccountSignature, SignedHash
 from catenula.base.errors import ProtocolError
-from catenula.validator.helper_process import READY
-from catenula.validator.signature_packets import ANSWER, MAX_PACKET_BYTES, unpack
+from catenula.validator.helper_process import MAX_PACKET_BYTES, READY
+from catenula.validator.signature_packets import ANSWER, unpack
 
 
 def are_right(signed: Sequence[SignedHash]) -> bool:

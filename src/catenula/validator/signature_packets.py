@@ -8,21 +8,16 @@ import marshal
 import struct
 
 from catenula.base.crypto import SignedHash
-
-MAX_PACKET_BYTES = 64 << 10
-"""A packet has to fit into a socket's buffer."""
+from catenula.validator.helper_process import packed
 
 ANSWER = struct.Struct("=Q?")
 
 Request = tuple[int, list[SignedHash]]
 
-_PLAIN = 2
-"""The form of `marshal` that looks for no repetitions."""
-
 
 def pack(requests: list[Request]) -> bytes:
     """The packet of some requests."""
-    return marshal.dumps(requests, _PLAIN)
+    return packed(requests)
 
 
 def unpack(packet: bytes) -> list[Request]:

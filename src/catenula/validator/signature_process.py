@@ -14,8 +14,8 @@ from itertools import count
 
 from catenula.base.crypto import SignedHash
 from catenula.base.limits import MAX_REQUESTS_VERIFIED_AHEAD
-from catenula.validator.helper_process import HelperProcess
-from catenula.validator.signature_packets import ANSWER, MAX_PACKET_BYTES, Request, pack
+from catenula.validator.helper_process import MAX_PACKET_BYTES, HelperProcess
+from catenula.validator.signature_packets import ANSWER, Request, pack
 from catenula.worker.verified import VerifiedSignatures
 
 REQUESTS_BEFORE_START = 300
