@@ -6,10 +6,10 @@ from typing import Any
 
 
 async def to_its_end(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test, then end the tasks it has left, and those that ending them makes.
+    """Run a test, then end the tasks and timers it has left, and what ending them makes.
 
-    ``asyncio.run`` ends the tasks of one moment. One that is made later is never run, of which the
-    interpreter complains in the middle of another test.
+    ``asyncio.run`` ends the tasks of one moment. One that is made later, most often by a timer, is
+    never run, of which the interpreter complains in the middle of another test.
     """
     try:
         await test
@@ -18,3 +18,6 @@ async def to_its_end(test: Coroutine[Any, Any, None]) -> None:
             for task in others:
                 task.cancel()
             await asyncio.wait(others)
+        loop = asyncio.get_running_loop()
+        for timer in loop._scheduled:  # type: ignore[attr-defined]  # No other way to find them.
+            timer.cancel()

@@ -30,6 +30,7 @@ from catenula.storage.engine import Fence, Group, open_store
 from catenula.storage.memory import MemoryStore
 from catenula.testing.faulty_store import Fault, FaultyStore
 from tests.client.world import World, asynchronous, committed, owner
+from tests.validator.scene import turns
 
 COMMITS_PER_TRANSFER = 2
 """The pending proposal, then the confirmed block."""
@@ -245,19 +246,18 @@ async def proposing(answer: Answer) -> tuple[SlowWallet, asyncio.Task[BlockPropo
     return slow, task
 
 
-async def idle() -> None:
-    """Let everything happen that can."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+async def store_at_last(slow: SlowWallet, task: asyncio.Task[BlockProposal]) -> None:
+    """Let the disk answer; before, nothing may have come out."""
+    await turns()
+    assert not task.done()
+    slow.stored.set()
 
 
 @asynchronous
 async def test_a_proposal_is_signed_while_it_is_stored_and_comes_out_afterwards() -> None:
     """Invariants K2, K3: before it is durable, nobody gets the signature."""
     slow, task = await proposing(Answer.SIGNS)
-    await idle()
-    assert not task.done()
-    slow.stored.set()
+    await store_at_last(slow, task)
     proposal = await task
     proposal.signature.verify(proposal.content.hash)
 
@@ -265,9 +265,7 @@ async def test_a_proposal_is_signed_while_it_is_stored_and_comes_out_afterwards(
 @asynchronous
 async def test_a_signer_that_refuses_meanwhile_is_heard_once_all_is_stored() -> None:
     slow, task = await proposing(Answer.REFUSES)
-    await idle()
-    assert not task.done()
-    slow.stored.set()
+    await store_at_last(slow, task)
     with pytest.raises(MissingKey):
         await task
 
@@ -281,7 +279,7 @@ def test_what_cannot_be_stored_is_not_proposed_whatever_the_signer_says(answer: 
         slow.stored.set()
         with pytest.raises(LocalError, match="full"):
             await task
-        await idle()
+        await turns()
         assert not [left for left in asyncio.all_tasks() if "sign" in repr(left.get_coro())]
 
     run()

@@ -212,10 +212,7 @@ async def make_proposal(
     is_new = before is None or (before.height, before.round) != (signed.height, signed.round)
     invariant(is_new or before == signed, "K2", chain_id=session.chain_id, round=round_)
     row = ProposalRow(pending, signed)
-    if context.wallet.proposal(session.chain_id) == row:
-        signature = await context.signer.sign(candidate.owner, content.hash)
-    else:
-        signature = await _store_and_sign(context, candidate, content, row)
+    signature = await _store_and_sign(context, candidate, content, row)
     if candidate.blobs:
         await context.local.store_blobs(candidate.blobs)
     proposal = BlockProposal(content, signature, candidate.original)
@@ -231,13 +228,15 @@ async def _store_and_sign(
 
     A wallet of our own is written to meanwhile: a signature that nobody gets is no proposal (K2).
     """
-    chain_id, owner = content.block.chain_id, candidate.owner
-    if not context.wallet.stores_in_background:
-        await context.wallet.put_proposal(chain_id, row)
-        return await context.signer.sign(owner, content.hash)
-    signing = asyncio.ensure_future(context.signer.sign(owner, content.hash))
+    wallet, chain_id = context.wallet, content.block.chain_id
+    is_stored = wallet.proposal(chain_id) == row
+    if is_stored or not wallet.stores_in_background:
+        if not is_stored:
+            await wallet.put_proposal(chain_id, row)
+        return await context.signer.sign(candidate.owner, content.hash)
+    signing = asyncio.ensure_future(context.signer.sign(candidate.owner, content.hash))
     try:
-        await context.wallet.put_proposal(chain_id, row)
+        await wallet.put_proposal(chain_id, row)
     except BaseException:
         signing.cancel()  # Nobody asks any more whether there was a key either.
         raise

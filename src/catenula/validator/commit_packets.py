@@ -6,13 +6,12 @@
   took (`SECONDS`), once it is durable. One commit at a time.
 """
 
-import marshal
 import struct
 from collections.abc import Sequence
 
 from catenula.storage.batch import Batch
 from catenula.storage.engine import Group
-from catenula.validator.helper_process import packed
+from catenula.validator.helper_process import packed, unpacked
 
 MAX_PATH_BYTES = 4096
 
@@ -26,5 +25,5 @@ def pack(groups: Sequence[Group]) -> bytes:
 
 
 def unpack(packet: bytes) -> list[Group]:
-    """The groups of one commit; the packet is from the process that started this one."""
-    return [(root, Batch(operations)) for root, operations in marshal.loads(packet)]
+    """The groups of one commit."""
+    return [(root, Batch(operations)) for root, operations in unpacked(packet)]

@@ -3,7 +3,7 @@
 A helper finds the same modules as its owner and gets one end of a *control* channel, a socket that
 keeps packets apart; it says `READY` when it serves, and ends when its owner closes the other end or
 has ended, and with it all processes that were forked from it. Where there is no helper, or it has
-gone, its owner does the work itself. Work is handed over in packets of plain values (`packed`).
+gone, its owner does the work itself. Work is handed over in packets of plain values.
 """
 
 import marshal
@@ -37,6 +37,11 @@ import_module(sys.argv[1]).main(int(sys.argv[2]))
 def packed(values: list[Any]) -> bytes:
     """A packet of tuples, lists, numbers and bytes, for a process with the same interpreter."""
     return marshal.dumps(values, _PLAIN)
+
+
+def unpacked(packet: bytes) -> Any:
+    """What is in a packet; it must be from the process that started this one."""
+    return marshal.loads(packet)
 
 
 class HelperProcess:

@@ -4,11 +4,10 @@ To the helper: the signatures of some requests, each with the request's number (
 helper, for every request in turn: its number, and whether all its signatures are right (`ANSWER`).
 """
 
-import marshal
 import struct
 
 from catenula.base.crypto import SignedHash
-from catenula.validator.helper_process import packed
+from catenula.validator.helper_process import packed, unpacked
 
 ANSWER = struct.Struct("=Q?")
 
@@ -21,6 +20,6 @@ def pack(requests: list[Request]) -> bytes:
 
 
 def unpack(packet: bytes) -> list[Request]:
-    """The requests of a packet, which is from the process that started this one."""
-    requests: list[Request] = marshal.loads(packet)
+    """The requests of a packet."""
+    requests: list[Request] = unpacked(packet)
     return requests
