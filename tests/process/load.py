@@ -3,7 +3,7 @@
 Started as ``python -m tests.process.load ENGINE FOLDER`` it first brings all nodes to the same
 state, whatever an earlier run left behind, then makes blocks until it is killed. Every answer of a
 validator is printed after it has been received. With ``--finish`` it stops once every message has
-been taken in.
+been taken in. The engine ``helper`` is sqlite with a process that commits for all nodes.
 """
 
 import argparse
@@ -39,9 +39,12 @@ from catenula.protocol import (
     sign_proposal,
 )
 from catenula.storage.engine import Store, open_store
+from catenula.storage.file_locks import with_patience
 from catenula.testing.keys import account_key, validator_key
 from catenula.testing.tiny_network import STRICT, TinyNetwork, transfer
+from catenula.validator import commit_process
 from catenula.validator.clock import SystemClock
+from catenula.validator.commit_threads import CommitThreads
 from catenula.validator.committer import GroupCommitter
 from catenula.validator.driver import NodeDriver
 from catenula.worker import Worker, WorkerConfig, initialize_store
@@ -50,6 +53,9 @@ VALIDATORS = 4
 CHAINS = 3
 ROUNDS = 100_000
 """Multi-leader rounds: enough for one more after every kill."""
+CLAIM_PATIENCE_SECONDS = 60
+
+HELPER = "helper"
 
 Phase = Callable[[NodeDriver], Coroutine[Any, Any, ChainInfoResponse]]
 
@@ -69,7 +75,8 @@ def _network() -> TinyNetwork:
 
 def locations(engine: str, folder: Path) -> list[str]:
     """The stores of the validators, then the client's."""
-    return [f"{engine}:{folder / f'node-{number}'}" for number in range(VALIDATORS + 1)]
+    kind = "sqlite" if engine == HELPER else engine
+    return [f"{kind}:{folder / f'node-{number}'}" for number in range(VALIDATORS + 1)]
 
 
 def open_worker(store: Store, number: int) -> Worker:
@@ -87,9 +94,12 @@ def open_worker(store: Store, number: int) -> Worker:
 
 @contextmanager
 def opened(locations: list[str]) -> Iterator[list[Store]]:
-    """The stores, closed afterwards."""
+    """The stores, as their only user, closed afterwards."""
     stores = [open_store(location) for location in locations]
     try:
+        for store in stores:
+            # The helper of a killed process ends a moment later.
+            with_patience(store.claim, CLAIM_PATIENCE_SECONDS)
         yield stores
     finally:
         for store in stores:
@@ -99,12 +109,15 @@ def opened(locations: list[str]) -> Iterator[list[Store]]:
 class Load:
     """The nodes of one run and the flows that use them."""
 
-    def __init__(self, stores: list[Store]) -> None:
+    def __init__(self, stores: list[Store], threads: CommitThreads | None = None) -> None:
         self.committee = genesis().committee
         self.keys = [validator_key(number).public_key() for number in range(VALIDATORS)]
         self.chain_ids = tuple(chain.chain_id for chain in genesis().chains)
         self.clock = SystemClock()
-        self.committers = [GroupCommitter(store) for store in stores]
+        self.committers = [
+            GroupCommitter(store, None if threads is None else threads.assign(store))
+            for store in stores
+        ]
         nodes = [
             NodeDriver(open_worker(store, number), committer=committer, clock=self.clock)
             for number, (store, committer) in enumerate(zip(stores, self.committers, strict=True))
@@ -261,17 +274,23 @@ def _say(*words: object) -> None:
     sys.stdout.flush()
 
 
-async def run(stores: list[Store], *, seed: int, to_the_end: bool) -> None:
+async def run(stores: list[Store], threads: CommitThreads, arguments: argparse.Namespace) -> None:
     """Recover, then work until killed, or until everything has arrived."""
-    load = Load(stores)
+    load = Load(stores, threads if arguments.engine == HELPER else None)
     await load.recover()
+    threads.helper.wait_until_started()
+    if threads.helper.process is not None:
+        _say(HELPER, threads.helper.process.pid)
     _say("ready")
-    if to_the_end:
+    if arguments.finish:
         await load.finish()
         _say("finished")
         return
     await asyncio.gather(
-        *(load.keep_busy(number, random.Random(seed + number)) for number in range(CHAINS))
+        *(
+            load.keep_busy(number, random.Random(arguments.seed + number))
+            for number in range(CHAINS)
+        )
     )
 
 
@@ -283,8 +302,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--finish", action="store_true")
     arguments = parser.parse_args()
+    commit_process.COMMITS_BEFORE_START = 1
+    threads = CommitThreads()
     with opened(locations(arguments.engine, arguments.folder)) as stores:
-        asyncio.run(run(stores, seed=arguments.seed, to_the_end=arguments.finish))
+        asyncio.run(run(stores, threads, arguments))
+    threads.close()
 
 
 if __name__ == "__main__":

@@ -3,15 +3,18 @@
 After every kill the stores are opened and held to everything the killed process had told: blocks
 and votes are there (C14), nobody voted twice in a round over all runs (C2), every message is taken
 in at most once and the balances add up (M2, M14). The moment of the kill is random; its seed is
-printed and can be given in the environment as ``CATENULA_SEED``.
+printed and can be given in the environment as ``CATENULA_SEED``. Of a process with a helper that
+commits for it, the helper is killed before it, after it, or left to end by itself.
 """
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,15 @@ from catenula.protocol import Block, CertificateKind, Credit, Round
 from catenula.testing.tiny_network import INITIAL_BALANCE
 from catenula.worker import Worker
 from tests.conftest import REPOSITORY
-from tests.process.load import CHAINS, VALIDATORS, genesis, locations, open_worker, opened
+from tests.process.load import (
+    CHAINS,
+    HELPER,
+    VALIDATORS,
+    genesis,
+    locations,
+    open_worker,
+    opened,
+)
 
 pytestmark = pytest.mark.process
 
@@ -78,16 +89,24 @@ def lines(process: "subprocess.Popen[str]") -> Iterator[str]:
 def run_and_kill(engine: str, folder: Path, told: Told, rng: random.Random) -> int:
     """Let a process work for a random while and kill it; how many answers it gave."""
     process = start(engine, folder, "--seed", str(rng.randrange(2**32)))
-    moment = rng.randint(1, LONGEST_RUN)
-    answers = 0
+    moment, order = rng.randint(1, LONGEST_RUN), rng.randrange(3)
+    answers, helpers = 0, []
     for line in lines(process):
         told.read(line)
+        if line.startswith(HELPER):
+            helpers = [int(line.split()[1])]
         answers += 1
         if answers == moment:
-            process.kill()
+            kill_in_order([[process.pid], [*helpers, process.pid], [process.pid, *helpers]][order])
     _, errors = process.communicate()
     assert answers >= moment, f"the process ended by itself:\n{errors}"
     return answers
+
+
+def kill_in_order(pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # A helper ends soon after its owner.
+            os.kill(pid, signal.SIGKILL)
 
 
 def check(worker: Worker, number: int, told: Told) -> None:
@@ -157,7 +176,7 @@ def check_stores(engine: str, folder: Path, told: Told) -> list[tuple[int, int]]
         return found
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "rocksdb"])
+@pytest.mark.parametrize("engine", ["sqlite", "rocksdb", HELPER])
 def test_nothing_told_is_lost_when_the_process_is_killed(
     engine: str, tmp_path: Path, kills: int
 ) -> None:

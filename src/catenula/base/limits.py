@@ -27,6 +27,9 @@ MAX_CROSS_CHAIN_BATCH = 1_000
 MAX_CROSS_CHAIN_ATTEMPTS = 3
 """How often a batch of cross-chain requests is applied while the disk refuses it."""
 
+COMMIT_LOG_BYTES = 512 << 10
+"""Size of the log of a store's commits that are not in its file yet."""
+
 MAX_COMMIT_THREADS = 16
 """Threads on which the stores of one process wait for the disk."""
 

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from catenula.base.errors import LocalError
 from catenula.storage.batch import Batch
@@ -73,6 +73,32 @@ class Loan(NamedTuple):
     path: Path
     lock: int
     """The file descriptor of the owner's lock. Whoever has a copy keeps others from the store."""
+
+
+class Borrower(Protocol):
+    """Who commits to a store for its owner, and may do so in the store's log at first."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the store's file may lack commits that the owner was told of."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it may lack any commit that the borrower was given."""
+        ...
+
+    def catch_up(self) -> bool:
+        """Return when the file has all commits that the borrower was given before the call.
+
+        From any thread. False when the borrower has let go of the store, whose log may still hold
+        some.
+        """
+        ...
+
+    def let_go(self) -> None:
+        """Return when the borrower does not use the store any more."""
+        ...
 
 
 class DamagedStore(LocalError):
@@ -174,6 +200,10 @@ class Store(ABC):
         Until `close` at the longest, and never two commits at the same time.
         """
         return None
+
+    def lend(self, borrower: Borrower) -> None:
+        """Reads and commits of our own wait from now on until the borrower has caught up."""
+        return
 
     @abstractmethod
     def close(self) -> None:

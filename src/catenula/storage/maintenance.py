@@ -16,7 +16,7 @@ from catenula.storage.shared import BLOB_ROOT, SharedStore
 
 _BLOB_KEY_END = b"\x2a"
 _ROCKS_MARK = "CURRENT"
-_SQLITE_SIBLINGS = ("-wal", "-shm", "-journal", "-owner", "-turn")
+_SQLITE_SIBLINGS = ("-wal", "-shm", "-journal", "-log", "-owner", "-turn")
 
 _BLOB_IDS = codec_of(BlobId)
 

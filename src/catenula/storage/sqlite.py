@@ -5,13 +5,16 @@
   open one file; those that claim it as shared take turns at writing.
 - Each value is stored with a checksum that covers its key, so that a changed byte is noticed when
   it is read. A new file appears under its name only when complete, so an empty file is damage.
+- A helper process may put commits into a log beside the file first (`commit_log`). Then reads and
+  commits of the owner wait until the file has them, and whoever uses the store next after a crash
+  brings them into it.
 """
 
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock, local
 from typing import Any, TypeVar
@@ -19,8 +22,11 @@ from zlib import crc32
 
 from catenula.base.errors import LocalError
 from catenula.storage.batch import prefix_end
+from catenula.storage.commit_log import CommitLog, log_path
+from catenula.storage.durable import sync_folder
 from catenula.storage.engine import (
     FORMAT_MARKER,
+    Borrower,
     Claim,
     DamagedStore,
     Fence,
@@ -30,7 +36,7 @@ from catenula.storage.engine import (
     Store,
     closed_store,
 )
-from catenula.storage.file_locks import OwnerLock, TurnLock
+from catenula.storage.file_locks import OwnerLock, StoreInUse, TurnLock
 from catenula.storage.sqlite_writer import TOKEN, SqliteWriter, connect
 
 T = TypeVar("T")
@@ -118,6 +124,8 @@ class SqliteStore(Store):
         self._closed = False
         self._owner = OwnerLock(Path(f"{self._path}-owner"), self.name)
         self._turn: TurnLock | None = None
+        self._borrower: Borrower | None = None
+        self._catching_up = Lock()
         self._guard(self._open)
 
     def partition(self, root: bytes) -> SqlitePartition:
@@ -126,6 +134,7 @@ class SqliteStore(Store):
 
     def commit(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
         """Apply ``groups`` in order in one transaction, on disk when it returns."""
+        self._wait_to_write()
         with self._lock, self._writing():
             self._guard(lambda: self._writer.commit(groups, fences))
 
@@ -146,6 +155,7 @@ class SqliteStore(Store):
 
     def acquire_all(self, scopes: Sequence[bytes]) -> list[Fence]:
         """`acquire` for several scopes in one transaction."""
+        self._wait_to_write()
         with self._lock, self._writing():
             return self._guard(lambda: self._writer.raise_tokens(scopes))
 
@@ -176,16 +186,54 @@ class SqliteStore(Store):
         descriptor = self._owner.exclusive_descriptor
         return None if descriptor is None else Loan(self._path, descriptor)
 
+    def lend(self, borrower: Borrower) -> None:
+        """Let a helper commit, whose commits may be in the log only for a while."""
+        self._borrower = borrower
+
+    def _wait_to_read(self) -> None:
+        """Have the file contain all that is known to be committed."""
+        borrower = self._borrower
+        if borrower is not None and borrower.is_behind:
+            self._catch_up(borrower)
+
+    def _wait_to_write(self) -> None:
+        """Have the file contain everything that others write into it before us."""
+        borrower = self._borrower
+        if borrower is not None and borrower.is_busy:
+            self._catch_up(borrower)
+
+    def _catch_up(self, borrower: Borrower) -> None:
+        with self._catching_up:
+            if borrower.is_busy and not borrower.catch_up():
+                self._guard(self._take_over_log)
+                self._borrower = None
+
     def _lock_files(self, mode: Claim) -> None:
         self._owner.claim(mode)
         if mode is Claim.SHARED and self._turn is None:
             self._turn = TurnLock(Path(f"{self._path}-turn"), self.name)
+        self._take_over_log()
+
+    def _take_over_log(self) -> None:
+        """Bring what a helper that has ended left in the log into the file; the store is ours."""
+        if not log_path(self._path).exists():
+            return
+        with self._lock, self._writing(), suppress(FileNotFoundError):
+            log = CommitLog(self._path)
+            try:
+                self._writer.commit(log.groups())
+                log.reset()
+                log.remove()
+            finally:
+                log.close()
 
     def _writing(self) -> AbstractContextManager[None]:
         return nullcontext() if self._turn is None else self._turn.turn()
 
     def close(self) -> None:
-        """Close all connections; the last one folds the log into the file."""
+        """Close all connections; the last one folds SQLite's own log into the file."""
+        if self._borrower is not None:
+            self._borrower.let_go()
         with self._lock:
             self._closed = True
             self._owner.release()
@@ -198,10 +246,12 @@ class SqliteStore(Store):
 
     def read_row(self, query: str, values: tuple[Any, ...]) -> Any:
         """The first row of a query, or None."""
+        self._wait_to_read()
         return self._guard(lambda: self._reader().execute(query, values).fetchone())
 
     def read_rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         """All rows of a query."""
+        self._wait_to_read()
         return self._guard(lambda: self._reader().execute(query, values).fetchall())
 
     def unseal(self, key: bytes, stored: bytes) -> bytes:
@@ -225,6 +275,17 @@ class SqliteStore(Store):
             (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if result != "ok":
                 raise DamagedStore(self.name, f"its pages are damaged ({result})", _RESTORE)
+        if log_path(self._path).exists():
+            self._adopt_log()
+
+    def _adopt_log(self) -> None:
+        """Do the same for somebody who may only want to read, unless the store is in use."""
+        with suppress(StoreInUse):
+            self._owner.claim(Claim.EXCLUSIVE)
+            try:
+                self._take_over_log()
+            finally:
+                self._owner.release()
 
     def _check_format(self, connection: sqlite3.Connection) -> None:
         advice = "give the path of a store made by this version, or move this file away"
@@ -248,7 +309,7 @@ class SqliteStore(Store):
             return  # Another process was faster; its file is complete.
         finally:
             os.unlink(name)
-        _sync_folder(folder)
+        sync_folder(folder)
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path)
@@ -300,11 +361,3 @@ def _build_file(path: str) -> None:
         connection.execute("INSERT INTO format (marker) VALUES (?)", (FORMAT_MARKER,))
     finally:
         connection.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

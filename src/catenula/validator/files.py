@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from catenula.base.errors import LocalError
+from catenula.storage.durable import sync_folder
 
 SECRET_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -28,21 +29,13 @@ def write_private_file(path: Path, text: str) -> None:
         except BaseException:
             os.unlink(name)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise LocalError(
             f"{path} cannot be written: {error.strerror}; check the folder and its permissions",
             retryable=False,
             path=str(path),
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_text_file(path: Path, what: str) -> str:

@@ -121,6 +121,12 @@ class HelperProcess:
         if self.process is not None:
             self.process.poll()
 
+    def kill(self) -> None:
+        """End a process that does not answer; it has ended when this returns."""
+        if self._is_ours and self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def close(self) -> None:
         """End the process, which nobody uses any more."""
         if not self._is_ours:
