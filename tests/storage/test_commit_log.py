@@ -19,6 +19,7 @@ from catenula.storage.engine import Group
 from catenula.storage.sqlite_writer import SqliteWriter, connect
 
 ROOT = b"root"
+SALT = b"a secret"
 
 
 def put(key: bytes, value: bytes = b"value") -> list[Group]:
@@ -34,7 +35,7 @@ def new_store(folder: Path) -> Path:
 def new_log(folder: Path, *commits: Sequence[Group]) -> Path:
     """A store whose log holds these commits."""
     path = new_store(folder)
-    log = CommitLog.create(path)
+    log = CommitLog.create(path, SALT)
     for groups in commits:
         assert log.append(pack(groups))
     log.close()
@@ -65,7 +66,7 @@ def test_commits_come_back_in_their_order(tmp_path: Path) -> None:
 
 def test_a_log_that_was_reset_is_empty_and_is_written_again(tmp_path: Path) -> None:
     path = new_store(tmp_path)
-    log = CommitLog.create(path)
+    log = CommitLog.create(path, SALT)
     for number in range(5):
         log.append(pack(put(bytes((number,)), b"old" * 300)))
     log.reset()
@@ -76,7 +77,7 @@ def test_a_log_that_was_reset_is_empty_and_is_written_again(tmp_path: Path) -> N
 
 
 def test_a_full_log_takes_no_more(tmp_path: Path) -> None:
-    log = CommitLog.create(new_store(tmp_path))
+    log = CommitLog.create(new_store(tmp_path), SALT)
     packet = pack(put(b"key", b"x" * 60_000))
     count = 0
     while log.append(packet):
@@ -91,7 +92,7 @@ def test_a_full_log_takes_no_more(tmp_path: Path) -> None:
 def test_a_log_does_not_replace_another(tmp_path: Path) -> None:
     path = new_log(tmp_path, put(b"a"))
     with pytest.raises(FileExistsError):
-        CommitLog.create(path)
+        CommitLog.create(path, SALT)
     assert stored(path) == {b"a": b"value"}
     assert [name for name in os.listdir(tmp_path) if "new" in name] == []
 
@@ -291,7 +292,7 @@ def test_a_reader_leaves_the_log_of_a_store_in_use(tmp_path: Path) -> None:
     path = new_store(tmp_path)
     with open_store(f"sqlite:{path}") as owner:
         owner.claim()
-        log = CommitLog.create(path)
+        log = CommitLog.create(path, SALT)
         log.append(pack(put(b"a")))
         with open_store(f"sqlite:{path}") as reader:
             assert reader.partition(ROOT).get(b"a") is None
@@ -304,7 +305,7 @@ def test_a_reader_leaves_the_log_of_a_store_in_use(tmp_path: Path) -> None:
 def test_whoever_claims_a_store_brings_its_log_into_the_file(tmp_path: Path, mode: Claim) -> None:
     path = new_store(tmp_path)
     with open_store(f"sqlite:{path}") as store:
-        log = CommitLog.create(path)
+        log = CommitLog.create(path, SALT)
         log.append(pack(put(b"a")))
         log.close()
         store.claim(mode)
@@ -350,7 +351,7 @@ def test_the_owner_takes_over_what_a_borrower_left(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with open_store(f"sqlite:{path}") as store:
         store.claim()
-        log = CommitLog.create(path)
+        log = CommitLog.create(path, SALT)
         log.append(pack(put(b"a")))
         log.close()
         aside = Aside(is_behind=True, is_busy=True, on_question=lambda: False)

@@ -7,112 +7,24 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from catenula.base.errors import LocalError
 from catenula.storage import DELETE, DELETE_PREFIX, PUT, Batch
-from catenula.storage.commit_log import log_path
-from catenula.storage.engine import Claim, Fence, Group, Store, open_store
+from catenula.storage.engine import Claim, Fence, Store, open_store
 from catenula.storage.file_locks import OwnerLock, StoreInUse, with_patience
-from catenula.validator import commit_process, commit_threads
-from catenula.validator.commit_helper import COMMITS_AFTER_QUESTION, COMMITS_BEFORE_FILE
-from catenula.validator.commit_process import CommitHelper
+from catenula.validator import commit_process
 from catenula.validator.commit_threads import COMMITS_REMEMBERED, CommitThreads
 from catenula.validator.committer import GroupCommitter, committer_for
 from catenula.validator.helper_process import MAX_PACKET_BYTES
+from tests.validator.commit_scene import OWNER, Scene, end, put, run, start_at_once
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_process, "COMMITS_BEFORE_START", 1)
-    # However busy the machine is that runs the tests.
-    monkeypatch.setattr(commit_threads, "QUICK_COMMIT_SECONDS", 60.0)
-
-
-class Scene:
-    """One store, its committer, and where it was committed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.store = open_store(f"sqlite:{path}")
-        self.threads = CommitThreads()
-        self.store.claim()
-        self.lane = self.threads.assign(self.store)
-        self.committer = GroupCommitter(self.store, self.lane)
-        self.own_commits = 0
-        self._commit = self.store.commit
-        self.store.commit = self._count  # type: ignore[method-assign]  # To see who commits.
-
-    def _count(self, groups: Sequence[Group], fences: Sequence[Fence] = ()) -> None:
-        self.own_commits += 1
-        self._commit(groups, fences)
-
-    @property
-    def helper(self) -> CommitHelper:
-        return self.threads.helper
-
-    @property
-    def process(self) -> "subprocess.Popen[bytes]":
-        assert self.helper.process is not None
-        return self.helper.process
-
-    async def put(self, key: bytes, value: bytes = b"value") -> None:
-        await self.committer.commit(put(key, value))
-
-    def value(self, key: bytes) -> bytes | None:
-        return self.store.partition(b"root").get(key)
-
-    def keys(self) -> list[bytes]:
-        return self.store.partition(b"root").scan_keys(b"")
-
-    def in_file(self, key: bytes) -> bytes | None:
-        """What another process finds that asks nobody."""
-        return in_file(self.path, key)
-
-    def wait_until_in_file(self, key: bytes) -> None:
-        while self.in_file(key) is None:
-            assert self.process.poll() is None
-
-
-def put(key: bytes, value: bytes = b"value") -> list[Group]:
-    return [(b"root", Batch([(PUT, key, value)]))]
-
-
-def in_file(path: Path, key: bytes) -> bytes | None:
-    connection = sqlite3.connect(path)
-    try:
-        row = connection.execute("SELECT value FROM entries WHERE key = ?", (key,)).fetchone()
-    finally:
-        connection.close()
-    return None if row is None else bytes(row[0])[:-4]
-
-
-@asynccontextmanager
-async def scene(path: Path) -> AsyncIterator[Scene]:
-    """A store whose next commit the helper makes."""
-    made = Scene(path)
-    await made.put(b"first")
-    made.helper.wait_until_started()
-    assert made.own_commits == 1
-    try:
-        yield made
-    finally:
-        await made.committer.close()
-        made.threads.close()
-        made.store.close()
-
-
-def run(scenario: Callable[[Scene], Coroutine[Any, Any, None]], path: Path) -> None:
-    async def within() -> None:
-        async with scene(path / "a.sqlite") as made:
-            await scenario(made)
-
-    asyncio.run(within())
+    start_at_once(monkeypatch)
 
 
 def test_the_helper_commits_what_the_store_then_reads(tmp_path: Path) -> None:
@@ -315,32 +227,6 @@ def test_a_helper_that_cannot_start_is_not_missed(
     asyncio.run(scenario())
 
 
-_OWNER = """
-import asyncio, os, signal, sys
-from catenula.storage import PUT, Batch
-from catenula.storage.engine import open_store
-from catenula.validator import commit_process, commit_threads
-from catenula.validator.commit_threads import CommitThreads
-from catenula.validator.committer import committer_for
-
-commit_process.COMMITS_BEFORE_START = 1
-
-
-async def main():
-    threads = CommitThreads()
-    committer = committer_for(open_store(f"sqlite:{sys.argv[1]}"), threads)
-    for value in (b"first", b"second"):
-        await committer.commit([(b"root", Batch([(PUT, b"key", value)]))])
-        threads.helper.wait_until_started()
-    os.kill(threads.helper.process.pid, signal.SIGSTOP)
-    print(threads.helper.process.pid, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-asyncio.run(main())
-"""
-
-
 def test_a_process_without_descriptors_commits_on_a_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,7 +342,7 @@ def test_an_owner_gives_back_its_own_lock_only(
 
 def test_nobody_takes_the_store_of_a_killed_owner_before_its_helper_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
-    command = (sys.executable, "-c", _OWNER, str(path))
+    command = (sys.executable, "-c", OWNER, str(path))
     # The helper has the standard error of its owner, which thus does not end with it.
     owner = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert owner.returncode == -signal.SIGKILL
@@ -469,169 +355,9 @@ def test_nobody_takes_the_store_of_a_killed_owner_before_its_helper_ends(tmp_pat
             with_patience(store.claim, 60)
             assert store.partition(b"root").get(b"key") == b"second"
     finally:
-        _end(helper)
-
-
-def _end(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        end(helper)
 
 
 def test_an_engine_of_one_process_is_not_lent() -> None:
     store: Store = open_store("memory:")
     assert store.loan() is None
-
-
-def test_commits_are_in_the_log_until_somebody_reads(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        assert made.in_file(b"second") is None
-        assert log_path(made.path).exists()
-        assert made.value(b"second") == b"value"
-        assert made.in_file(b"second") == b"value"
-
-    run(scenario, tmp_path)
-
-
-def test_commits_go_into_the_file_for_a_while_after_a_question(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        made.keys()
-        for number in range(COMMITS_AFTER_QUESTION):
-            await made.put(bytes((number,)))
-            assert made.in_file(bytes((number,))) == b"value"
-        await made.put(b"then")
-        assert made.in_file(b"then") is None
-        assert made.own_commits == 1
-
-    run(scenario, tmp_path)
-
-
-def test_many_commits_are_brought_into_the_file_by_themselves(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        for number in range(COMMITS_BEFORE_FILE):
-            await made.put(bytes((number,)))
-        made.wait_until_in_file(b"\0")
-        assert made.in_file(bytes((COMMITS_BEFORE_FILE - 1,))) == b"value"
-
-    run(scenario, tmp_path)
-
-
-def test_a_few_commits_are_brought_into_the_file_when_nothing_comes(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        made.wait_until_in_file(b"second")
-
-    run(scenario, tmp_path)
-
-
-def test_what_a_killed_helper_left_is_read_and_not_written_over(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        await made.put(b"third", b"old")
-        made.process.kill()
-        made.process.wait()
-        assert made.in_file(b"second") is None
-        await made.put(b"third", b"new")
-        assert made.value(b"second") == b"value"
-        assert made.value(b"third") == b"new"
-        assert not log_path(made.path).exists()
-
-    run(scenario, tmp_path)
-    with open_store(f"sqlite:{tmp_path / 'a.sqlite'}") as store:
-        store.claim()
-        assert store.partition(b"root").get(b"third") == b"new"
-
-
-def test_a_commit_of_our_own_comes_after_those_in_the_log(tmp_path: Path) -> None:
-    large = b"x" * MAX_PACKET_BYTES
-
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second", b"old")
-        await made.put(b"second", large)
-        made.process.kill()
-        made.process.wait()
-        assert made.value(b"second") == large
-
-    run(scenario, tmp_path)
-
-
-def test_a_commit_whose_loop_has_ended_is_not_brought_in_later(tmp_path: Path) -> None:
-    made = Scene(tmp_path / "a.sqlite")
-
-    async def first() -> None:
-        await made.put(b"first")
-        made.helper.wait_until_started()
-        await made.put(b"second")
-        made.process.send_signal(signal.SIGSTOP)
-        made.committer.submit(put(b"third", b"old"), lambda _error: None)
-
-    asyncio.run(first())
-    made.process.send_signal(signal.SIGCONT)
-    made.store.commit(put(b"third", b"new"))
-    assert made.value(b"third") == b"new"
-    made.store.close()
-    made.threads.close()
-    with open_store(f"sqlite:{made.path}") as store:
-        store.claim()
-        assert store.partition(b"root").get(b"third") == b"new"
-
-
-def test_a_helper_that_does_not_answer_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commit_process, "LONGEST_WAIT_SECONDS", 0.01)
-
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        made.process.send_signal(signal.SIGSTOP)
-        assert made.value(b"second") == b"value"
-        assert made.process.returncode == -signal.SIGKILL
-        await made.put(b"third")
-        assert made.value(b"third") == b"value"
-
-    run(scenario, tmp_path)
-
-
-@pytest.mark.parametrize("closes_store_first", [False, True])
-def test_nobody_is_left_with_a_store_that_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes_store_first: bool
-) -> None:
-    monkeypatch.setattr(commit_process, "LONGEST_WAIT_SECONDS", 0.01)
-
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        made.process.send_signal(signal.SIGSTOP)
-        if closes_store_first:
-            made.store.close()
-        await made.committer.close()
-        assert made.process.returncode == -signal.SIGKILL
-
-    run(scenario, tmp_path)
-    with open_store(f"sqlite:{tmp_path / 'a.sqlite'}") as store:
-        store.claim()
-        assert store.partition(b"root").get(b"second") == b"value"
-
-
-def test_a_store_that_is_closed_before_its_committer_is_complete(tmp_path: Path) -> None:
-    async def scenario(made: Scene) -> None:
-        await made.put(b"second")
-        made.store.close()
-        assert not log_path(made.path).exists()
-        assert made.in_file(b"second") == b"value"
-        assert made.process.poll() is None
-
-    run(scenario, tmp_path)
-
-
-def test_a_process_and_its_helper_that_were_killed_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a.sqlite"
-    command = (sys.executable, "-c", _OWNER, str(path))
-    owner = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    _end(int(owner.stdout))
-    assert in_file(path, b"key") == b"first"
-    with open_store(f"sqlite:{path}") as store:
-        with_patience(store.claim, 60)
-        assert store.partition(b"root").get(b"key") == b"second"

@@ -8,7 +8,7 @@ The file ``PATH-log`` has a fixed size, so that a sync has nothing to do but to 
 
 - `_HEADER`: the mark of the format, the *salt* of the entries that count, a checksum;
 - from `_FIRST` on, at multiples of `_STEP`, entries: `_ENTRY` (salt, length, checksum) and a packet
-  of groups. Those with another salt are in the store's file. Salts are random, so that nothing that
+  of groups. Those with another salt are in the store's file. Nobody else knows a salt: nothing that
   users have stored can pass for an entry.
 
 What was written last may be torn: nobody was told of it. Anything else that does not match its
@@ -18,7 +18,9 @@ checksum is damage, and the store is refused (S6).
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from tempfile import mkstemp
 from zlib import crc32
@@ -33,7 +35,7 @@ from catenula.storage.engine import DamagedStore, Group
 _MARK = b"catenula-log/1\0\0"
 _HEADER = struct.Struct("<16s8sI")
 _ENTRY = struct.Struct("<8sII")
-_SALT_BYTES = 8
+SALT_BYTES = 8
 _FIRST = 4096
 _STEP = 512
 
@@ -56,20 +58,23 @@ def net_effect(packets: Iterable[bytes]) -> list[Group]:
     """
     writes: dict[bytes, dict[bytes, WriteOperation]] = {}
     prefixes: dict[bytes, list[WriteOperation]] = {}
-    for packet in packets:
-        for root, operations in _DECODER.decode(packet):
-            written = writes.setdefault(root, {})
-            for operation in operations:
-                if operation[0] == DELETE_PREFIX:
-                    for key in [key for key in written if key.startswith(operation[1])]:
-                        del written[key]
-                    prefixes.setdefault(root, []).append(operation)
-                else:
-                    written[operation[1]] = operation
+    for root, operations in chain.from_iterable(map(_DECODER.decode, packets)):
+        written = writes.setdefault(root, {})
+        for operation in operations:
+            if operation[0] == DELETE_PREFIX:
+                _forget(written, operation[1])
+                prefixes.setdefault(root, []).append(operation)
+            else:
+                written[operation[1]] = operation
     return [
         (root, Batch((*prefixes.get(root, ()), *written.values())))
         for root, written in writes.items()
     ]
+
+
+def _forget(written: dict[bytes, WriteOperation], prefix: bytes) -> None:
+    for key in [key for key in written if key.startswith(prefix)]:
+        del written[key]
 
 
 def log_path(store: Path) -> Path:
@@ -94,15 +99,16 @@ class CommitLog:
             raise
 
     @classmethod
-    def create(cls, store: Path) -> "CommitLog":
+    def create(cls, store: Path, salt: bytes) -> "CommitLog":
         """An empty log, which appears under its name only when it is complete and durable.
 
-        `OSError` also when there is one: its commits would be lost.
+        ``salt`` is `SALT_BYTES` random bytes. `OSError` also when there is a log: its commits would
+        be lost.
         """
         handle, name = mkstemp(prefix=f"{store.name}-log.new-", dir=store.parent)
         try:
             os.pwrite(handle, bytes(COMMIT_LOG_BYTES), 0)
-            os.pwrite(handle, _header(os.urandom(_SALT_BYTES)), 0)
+            os.pwrite(handle, _header(salt), 0)
             os.fsync(handle)
             os.link(name, log_path(store))
         finally:
@@ -124,7 +130,7 @@ class CommitLog:
 
     def reset(self) -> None:
         """Forget all entries, durably: the store's file has them."""
-        salt = os.urandom(_SALT_BYTES)
+        salt = sha256(self._salt).digest()[:SALT_BYTES]
         os.pwrite(self._descriptor, _header(salt), 0)
         os.fdatasync(self._descriptor)
         self._salt, self._end = salt, _FIRST
@@ -159,7 +165,7 @@ class CommitLog:
 
     def _read_salt(self) -> bytes:
         header = os.pread(self._descriptor, _HEADER.size, 0)
-        salt = header[len(_MARK) : len(_MARK) + _SALT_BYTES]
+        salt = header[len(_MARK) : len(_MARK) + SALT_BYTES]
         if header != _header(salt):
             raise self._damaged("the head of its log is damaged or of another version")
         return salt

@@ -16,17 +16,16 @@ long as it can write, so that nobody else serves a store whose owner was killed 
 commit has ended (C2). What it cannot bring into the file stays in the log for the next user.
 """
 
+import os
 import selectors
 import socket
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from os import close as close_descriptor
-from os import fsdecode
 from pathlib import Path
 
-from catenula.storage.commit_log import CommitLog, net_effect
+from catenula.storage.commit_log import SALT_BYTES, CommitLog, net_effect
 from catenula.storage.sqlite_writer import SqliteWriter, connect
 from catenula.validator.commit_packets import (
     ANSWER,
@@ -48,7 +47,7 @@ class _Served:
     """One store, the channel its commits come on, and the one its owner asks on."""
 
     def __init__(
-        self, path: Path, channel: socket.socket, asking: socket.socket, lock: int
+        self, path: Path, channel: socket.socket, asking: socket.socket, *, lock: int
     ) -> None:
         self.channel, self.asking = channel, asking
         self._path, self._lock = path, lock
@@ -85,7 +84,7 @@ class _Served:
             self._write([packet])
             return False
         if self._log is None:
-            self._log = CommitLog.create(self._path)
+            self._log = CommitLog.create(self._path, os.urandom(SALT_BYTES))
         if not self._log.append(packet):
             self.bring_into_file()
             self._log.append(packet)
@@ -114,7 +113,7 @@ class _Served:
             self._log.close()
         if self._writer is not None:
             self._writer.connection.close()
-        close_descriptor(self._lock)
+        os.close(self._lock)
         self.asking.close()
         self.channel.close()
 
@@ -180,14 +179,14 @@ class _Desk:
         )
         if len(descriptors) == DESCRIPTORS:
             channel, asking = (socket.socket(fileno=number) for number in descriptors[:2])
-            served = _Served(Path(fsdecode(path)), channel, asking, descriptors[2])
+            served = _Served(Path(os.fsdecode(path)), channel, asking, lock=descriptors[2])
             self._stores.append(served)
             self._selector.register(channel, selectors.EVENT_READ, (served, served.serve))
             self._selector.register(asking, selectors.EVENT_READ, (served, served.answer))
         else:
             # There are no descriptors left here; the owner sees the end of its channels.
             for descriptor in descriptors:
-                close_descriptor(descriptor)
+                os.close(descriptor)
         return bool(path)
 
 

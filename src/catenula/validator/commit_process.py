@@ -37,6 +37,7 @@ class StoreChannel:
         channel: socket.socket,
         asking: socket.socket,
         loop: asyncio.AbstractEventLoop,
+        *,
         kill_helper: Callable[[], None],
     ) -> None:
         """Raises `OSError` when the loop cannot watch one more descriptor."""
@@ -180,7 +181,7 @@ class CommitHelper:
                 if sockets is None:
                     return None
                 loop = asyncio.get_running_loop()
-                channel = StoreChannel(*sockets, loop, self._helper.kill)
+                channel = StoreChannel(*sockets, loop, kill_helper=self._helper.kill)
                 ours.pop_all()
         except OSError:
             return None  # There are no descriptors left.
