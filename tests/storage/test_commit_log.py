@@ -97,6 +97,20 @@ def test_a_log_does_not_replace_another(tmp_path: Path) -> None:
     assert [name for name in os.listdir(tmp_path) if "new" in name] == []
 
 
+def test_a_full_disk_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = new_log(tmp_path, put(b"a"))
+    other = new_store(tmp_path / "other")
+    log = CommitLog(path)
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, what, place: write(file, what[:-1], place))
+    with pytest.raises(OSError, match="No space left"):
+        log.append(pack(put(b"b")))
+    with pytest.raises(OSError, match="No space left"):
+        CommitLog.create(other, SALT)
+    assert not log_path(other).exists()
+    log.close()
+
+
 @pytest.mark.parametrize("kept", [*range(0, 1400, 100), 1409, 1410])
 def test_a_torn_last_commit_was_never_made(tmp_path: Path, kept: int) -> None:
     path = new_log(tmp_path, put(b"a"), put(b"b"))

@@ -18,6 +18,7 @@ checksum is damage, and the store is refused (S6).
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from errno import ENOSPC
 from hashlib import sha256
 from io import FileIO
 from itertools import chain
@@ -107,8 +108,8 @@ class CommitLog:
         """
         handle, name = mkstemp(prefix=f"{store.name}-log.new-", dir=store.parent)
         try:
-            os.pwrite(handle, bytes(COMMIT_LOG_BYTES), 0)
-            os.pwrite(handle, _header(salt), 0)
+            _write(handle, bytes(COMMIT_LOG_BYTES), 0)
+            _write(handle, _header(salt), 0)
             os.fsync(handle)
             os.link(name, log_path(store))
         finally:
@@ -123,7 +124,7 @@ class CommitLog:
         if self._end + _ENTRY.size + size > COMMIT_LOG_BYTES:
             return False
         head = _ENTRY.pack(self._salt, size, _checksum(self._salt, packet))
-        os.pwrite(self._descriptor, head + packet, self._end)
+        _write(self._descriptor, head + packet, self._end)
         os.fdatasync(self._descriptor)
         self._end = _next_position(self._end + _ENTRY.size + size)
         return True
@@ -131,7 +132,7 @@ class CommitLog:
     def reset(self) -> None:
         """Forget all entries, durably: the store's file has them."""
         salt = sha256(self._salt).digest()[:SALT_BYTES]
-        os.pwrite(self._descriptor, _header(salt), 0)
+        _write(self._descriptor, _header(salt), 0)
         os.fdatasync(self._descriptor)
         self._salt, self._end = salt, _FIRST
 
@@ -189,6 +190,11 @@ def _header(salt: bytes) -> bytes:
 
 def _checksum(salt: bytes, packet: bytes) -> int:
     return crc32(packet, crc32(salt))
+
+
+def _write(descriptor: int, content: bytes, position: int) -> None:
+    if os.pwrite(descriptor, content, position) != len(content):
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
 
 
 def _next_position(end: int) -> int:
