@@ -263,6 +263,7 @@ def crash_points(folder: Path) -> dict[str, Path]:
 
 
 def test_no_crash_loses_a_commit_or_brings_an_older_one_back(tmp_path: Path) -> None:
+    """Invariant S7."""
     found = {name: stored(path) for name, path in crash_points(tmp_path).items()}
     first = {b"a": b"1", b"b": b"1"}
     assert found == {

@@ -1,18 +1,25 @@
 """Commits that are in the log of a store first: until when, and what becomes of them."""
 
 import asyncio
+import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from catenula.storage.commit_log import log_path
+from catenula.storage.commit_log import log_path, pack
 from catenula.storage.engine import open_store
 from catenula.storage.file_locks import with_patience
 from catenula.validator import commit_process
-from catenula.validator.commit_helper import COMMITS_AFTER_QUESTION, COMMITS_BEFORE_FILE
+from catenula.validator.commit_helper import (
+    COMMITS_AFTER_QUESTION,
+    COMMITS_BEFORE_FILE,
+    Served,
+)
+from catenula.validator.commit_packets import ANSWER, QUESTION
 from catenula.validator.helper_process import MAX_PACKET_BYTES
 from tests.validator.commit_scene import OWNER, Scene, end, in_file, put, run, start_at_once
 
@@ -173,3 +180,25 @@ def test_a_process_and_its_helper_that_were_killed_lose_nothing(tmp_path: Path) 
     with open_store(f"sqlite:{path}") as store:
         with_patience(store.claim, 60)
         assert store.partition(b"root").get(b"key") == b"second"
+
+
+def test_a_question_is_about_what_was_sent_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    open_store(f"sqlite:{path}").close()
+    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    asking, their_asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    served = Served(path, theirs, their_asking, lock=os.open(path, os.O_RDONLY))
+    with channel, asking:
+        channel.send(pack(put(b"key")))
+        asking.send(QUESTION.pack(7))
+        assert served.answer()
+        assert in_file(path, b"key") == b"value"
+        assert ANSWER.unpack(channel.recv(ANSWER.size))[1] is True
+        assert asking.recv(QUESTION.size) == QUESTION.pack(7)
+        # The selector had told of both.
+        assert served.serve()
+        channel.shutdown(socket.SHUT_WR)
+        asking.send(QUESTION.pack(8))
+        assert not served.answer()
+    served.close()
+    assert not log_path(path).exists()

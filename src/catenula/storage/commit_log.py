@@ -2,7 +2,8 @@
 
 The commit helper (`catenula.validator.commit_helper`) adds a commit here with one write and one
 sync, half of what the file costs, and brings many of them into the file at once. A log that
-outlives its helper is brought into the file by whoever uses the store next.
+outlives its helper is brought into the file by whoever uses the store next, before anything is read
+or written there (S7).
 
 The file ``PATH-log`` has a fixed size, so that a sync has nothing to do but to write what is new:
 

@@ -7,7 +7,7 @@
   it is read. A new file appears under its name only when complete, so an empty file is damage.
 - A helper process may put commits into a log beside the file first (`commit_log`). Then reads and
   commits of the owner wait until the file has them, and whoever uses the store next after a crash
-  brings them into it.
+  brings them into it (S7).
 """
 
 import os

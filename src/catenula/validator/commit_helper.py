@@ -43,7 +43,7 @@ COMMITS_AFTER_QUESTION = 64
 """Commits that go into the file directly after its owner has read."""
 
 
-class _Served:
+class Served:
     """One store, the channel its commits come on, and the one its owner asks on."""
 
     def __init__(
@@ -58,8 +58,11 @@ class _Served:
         self._direct_commits = 0
 
     def serve(self) -> bool:
-        """Commit what has come; False when the channel has ended or the commit failed."""
-        packet = self.channel.recv(MAX_PACKET_BYTES, socket.MSG_DONTWAIT)
+        """Commit what has come, if anything; False when the channel has ended."""
+        try:
+            packet = self.channel.recv(MAX_PACKET_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
         if packet:
             started = time.perf_counter()
             is_logged = self._commit(packet)
@@ -67,15 +70,14 @@ class _Served:
         return bool(packet)
 
     def answer(self) -> bool:
-        """Bring everything that was sent before the question into the file."""
+        """Bring everything that was sent before the question into the file; False at the end."""
         question = self.asking.recv(QUESTION.size)
-        if question:
-            with suppress(BlockingIOError):
-                self.serve()
-            self.bring_into_file()
-            self._direct_commits = COMMITS_AFTER_QUESTION
-            self.asking.send(question)
-        return bool(question)
+        if not question or not self.serve():
+            return False
+        self.bring_into_file()
+        self._direct_commits = COMMITS_AFTER_QUESTION
+        self.asking.send(question)
+        return True
 
     def _commit(self, packet: bytes) -> bool:
         """Make a commit durable; whether it is in the log only."""
@@ -92,7 +94,7 @@ class _Served:
         return True
 
     def bring_into_file(self) -> None:
-        """Have all commits of the log in the file, and the log empty."""
+        """Have all commits of the log in the file, and the log empty (S7)."""
         if self._log is not None and self.logged:
             self._write(self.logged)
             self._log.reset()
@@ -123,7 +125,7 @@ class _Desk:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._stores: list[_Served] = []
+        self._stores: list[Served] = []
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
 
@@ -151,7 +153,7 @@ class _Desk:
                 self._guard(*key.data)
         return True
 
-    def _first_due(self) -> _Served | None:
+    def _first_due(self) -> Served | None:
         for served in self._stores:
             if len(served.logged) >= COMMITS_BEFORE_FILE:
                 return served
@@ -160,7 +162,7 @@ class _Desk:
     def _patience(self) -> float | None:
         return QUIET_SECONDS if any(served.logged for served in self._stores) else None
 
-    def _guard(self, served: _Served, action: Callable[[], bool | None]) -> None:
+    def _guard(self, served: Served, action: Callable[[], bool | None]) -> None:
         """Do something for a store; if it fails, or its owner has closed it, let go of it."""
         try:
             ended = action() is False
@@ -179,7 +181,7 @@ class _Desk:
         )
         if len(descriptors) == DESCRIPTORS:
             channel, asking = (socket.socket(fileno=number) for number in descriptors[:2])
-            served = _Served(Path(os.fsdecode(path)), channel, asking, lock=descriptors[2])
+            served = Served(Path(os.fsdecode(path)), channel, asking, lock=descriptors[2])
             self._stores.append(served)
             self._selector.register(channel, selectors.EVENT_READ, (served, served.serve))
             self._selector.register(asking, selectors.EVENT_READ, (served, served.answer))
