@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catenula.base.errors import LocalError
+from catenula.storage.durable import sync_folder
 
 SECRET_MODE = 0o600
 """Only the owner reads files with secrets, and the wallet, which says who owns what."""
@@ -32,19 +33,11 @@ def write_atomically(path: Path, content: bytes, *, mode: int = SECRET_MODE) -> 
         finally:
             os.close(descriptor)
         os.replace(unfinished, path)
-        _synchronize_directory(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise LocalError(f"{path} could not be written: {error.strerror}", retryable=False) from (
             error
         )
-
-
-def _synchronize_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Step(Struct):
             "name": self.name,
             "title": self.title,
             "ok": self.ok,
-            "seconds": round(self.seconds, 4),
+            "seconds": round(self.seconds, 6),
             "claims": [claim._asdict() for claim in self.claims],
         }
         return data if self.error is None else {**data, "error": self.error}
@@ -61,7 +61,7 @@ class Report(Struct):
         held, checked = self.count_claims()
         return {
             "ok": self.ok,
-            "seconds": round(self.seconds, 4),
+            "seconds": round(self.seconds, 6),
             "claims": {"held": held, "checked": checked},
             "steps": [step.to_json() for step in self.steps],
             "skipped": self.skipped,
