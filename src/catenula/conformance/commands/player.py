@@ -1,7 +1,8 @@
 """One recorded session played against a network of our own, command by command.
 
 Wallets are folders beside each other. Commands run in this process, one after the other; those that
-were recorded together run together, in processes of their own.
+were recorded together run together, in processes of their own. Those that raced for the next block
+of one chain run in the order in which they were done, as later commands show who was first.
 """
 
 import json
@@ -63,6 +64,11 @@ class Outcome(NamedTuple):
 
 Invoke = Callable[[Sequence[str], str], Outcome]
 """Runs a command in this process: its arguments, and what it reads from its input."""
+
+
+def _outcome_of(process: "subprocess.Popen[str]") -> Outcome:
+    output, errors = process.communicate(timeout=_TOGETHER_SECONDS)
+    return Outcome(process.returncode, output, errors)
 
 
 class SessionPlayer:
@@ -220,22 +226,22 @@ class SessionPlayer:
         ]
 
     def _run_together(self, commands: Sequence[RecordedCommand]) -> list[Outcome]:
-        started = [
-            subprocess.Popen(
-                [sys.executable, "-m", "catenula", *self._arguments(command)],
-                cwd=self._folder,
-                env=dict(os.environ),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for command in commands
-        ]
-        outcomes = []
-        for process in started:
-            output, errors = process.communicate(timeout=_TOGETHER_SECONDS)
-            outcomes.append(Outcome(process.returncode, output, errors))
-        return outcomes
+        senders = [command.sender for command in commands if command.sender is not None]
+        if len(set(senders)) == len(senders):
+            return [_outcome_of(process) for process in [self._start(each) for each in commands]]
+        by_end = sorted(commands, key=lambda command: command.seconds)
+        outcomes = {command.number: _outcome_of(self._start(command)) for command in by_end}
+        return [outcomes[command.number] for command in commands]
+
+    def _start(self, command: RecordedCommand) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "catenula", *self._arguments(command)],
+            cwd=self._folder,
+            env=dict(os.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _compare(self, command: RecordedCommand, outcome: Outcome) -> None:
         comparison = comparison_of(command)

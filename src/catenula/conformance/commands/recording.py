@@ -7,6 +7,7 @@ recorded calls.
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _CLI_MARK = re.compile(r"cli (\d+)(?::.*)?", re.DOTALL)
 _VALIDATOR_MARK = re.compile(r"validator (\d+) (stopped|restarted)")
 
 
+_FROM = "--from"
 _LOST_HEIGHT = "A different block was already committed at this height"
 """What the reference says when a block lost against another one of its height."""
 
@@ -30,7 +32,7 @@ class RecordedCommand(Struct, frozen=True):
 
     ``wallet`` is the name of the folder with the wallet, None for commands without one. ``exit`` is
     None for commands that the recording script stopped. ``lost_height`` says that it failed because
-    another block took the height of its own.
+    another block took the height of its own. ``seconds`` is how long it took.
     """
 
     number: int
@@ -41,6 +43,13 @@ class RecordedCommand(Struct, frozen=True):
     input: str
     label: str
     lost_height: bool = False
+    seconds: float = 0.0
+
+    @property
+    def sender(self) -> str | None:
+        """The chain that is told to make a block by ``--from``."""
+        pairs = dict(pairwise(("", *self.arguments)))
+        return pairs.get(_FROM)
 
     def __str__(self) -> str:
         label = f" ({self.label})" if self.label else ""
@@ -151,6 +160,7 @@ def _read_command(entry: dict[str, Any]) -> RecordedCommand:
         input=entry.get("stdin") or "",
         label=entry.get("label") or "",
         lost_height=_LOST_HEIGHT in (entry.get("stderr") or ""),
+        seconds=entry.get("seconds") or 0.0,
     )
 
 
