@@ -279,7 +279,7 @@ class SqliteStore(Store):
             self._adopt_log()
 
     def _adopt_log(self) -> None:
-        """Do the same for somebody who may only want to read, unless the store is in use."""
+        """Take a log over also for somebody who only reads, unless the store is in use."""
         with suppress(StoreInUse):
             self._owner.claim(Claim.EXCLUSIVE)
             try:

@@ -5,7 +5,7 @@
 - Store channel, to the helper: the groups of one commit (`catenula.storage.commit_log.pack`); from
   the helper, once it is durable: `ANSWER`. One commit at a time.
 - Asking channel, to the helper: a number (`QUESTION`); from the helper, when all commits that were
-  answered before are in the file: the same number.
+  sent before are in the file: the same number.
 """
 
 import struct
